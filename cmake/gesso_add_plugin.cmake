@@ -1,0 +1,45 @@
+# gesso_add_plugin(<name> KIND <kind> SOURCES ... [MANIFEST file] [VARIANTS file...] [LIBRARIES target...])
+#
+# Builds <name>.so as a Gesso plugin: hidden symbols, one exported entry, nothing left undefined. The
+# manifest (default: <name>.gesso.toml) and the variants are put beside the library.
+function(gesso_add_plugin name)
+  cmake_parse_arguments(arg "" "KIND;MANIFEST;OUTPUT_DIRECTORY" "SOURCES;VARIANTS;LIBRARIES" ${ARGN})
+  if(NOT arg_KIND OR NOT arg_SOURCES)
+    message(FATAL_ERROR "gesso_add_plugin(${name}): KIND and SOURCES are needed")
+  endif()
+  if(NOT arg_MANIFEST)
+    set(arg_MANIFEST ${name}.gesso.toml)
+  endif()
+  set(directory "${arg_OUTPUT_DIRECTORY}")
+  if(NOT directory AND GESSO_PLUGIN_OUTPUT_DIR)
+    set(directory ${GESSO_PLUGIN_OUTPUT_DIR}/${name})
+  elseif(NOT directory)
+    set(directory ${CMAKE_CURRENT_BINARY_DIR})
+  endif()
+
+  set(target gesso_plugin_${arg_KIND}_${name})
+  add_library(${target} MODULE ${arg_SOURCES})
+  set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
+    LIBRARY_OUTPUT_DIRECTORY ${directory}
+    C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_link_libraries(${target} PRIVATE gesso::sdk ${arg_LIBRARIES})
+  if(UNIX AND NOT APPLE)
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}.version
+      "{ global: gesso_plugin_entry_*; local: *; };\n")
+    target_link_options(${target} PRIVATE
+      -Wl,--version-script,${CMAKE_CURRENT_BINARY_DIR}/${name}.version -Wl,-z,defs)
+  endif()
+  if(COMMAND gesso_warnings)
+    gesso_warnings(${target})
+  endif()
+
+  set(data ${arg_MANIFEST} ${arg_VARIANTS})
+  foreach(file ${data})
+    get_filename_component(file_name ${file} NAME)
+    configure_file(${file} ${directory}/${file_name} COPYONLY)
+  endforeach()
+  if(GESSO_PLUGIN_OUTPUT_DIR AND PROJECT_NAME STREQUAL "gesso")
+    install(TARGETS ${target} LIBRARY DESTINATION lib/gesso/plugins/${name})
+    install(FILES ${data} DESTINATION lib/gesso/plugins/${name})
+  endif()
+endfunction()

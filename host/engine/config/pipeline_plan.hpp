@@ -1,0 +1,41 @@
+// A pipeline file after it was checked: everything that instantiating needs, nothing left to guess.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/registry/registry.hpp"
+#include "engine/weights/mapped_weights.hpp"
+
+namespace gesso::config {
+
+/// One component of the pipeline.
+struct ComponentPlan {
+  std::string role;   // "denoiser"
+  std::string where;  // "emoji.toml:12:1", for messages of later stages
+  const registry::ComponentInfo* info = nullptr;
+  std::string dtype;                                      // compute type: "bf16" or "f32"
+  std::vector<std::filesystem::path> files;               // as resolved; empty: none given
+  std::shared_ptr<const weights::MappedWeights> weights;  // null: takes none
+  nlohmann::json values;  // its setup parameters by key, presets filled in; plus "path" if any
+  nlohmann::json config;  // config.json beside the weights, flat; null: there is none
+};
+
+struct PipelinePlan {
+  std::string name;  // the file, for messages
+  std::shared_ptr<registry::Registry> registry;
+  const registry::VariantInfo* variant = nullptr;
+  std::string numerics;  // "precise" or "diffsynth"
+  std::vector<ComponentPlan> components;
+  nlohmann::json generate;  // what the file sets in [generate], checked
+  nlohmann::json output;    // what the file sets in [output], checked
+
+  /// Null when no component fills the role.
+  const ComponentPlan* component(std::string_view role) const;
+};
+
+}  // namespace gesso::config

@@ -1,0 +1,103 @@
+// Plugins: found by their manifests, loaded when a component of theirs is first needed.
+//
+// Scanning reads TOML only and runs no foreign code. What was refused stays listed, with its
+// reason.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/weights/component_pattern.hpp"
+#include "gesso/plugin.h"
+
+namespace gesso::registry {
+
+/// A parameter as the manifest describes it; `type` is a GESSO_VALUE_* number.
+struct Param {
+  std::string key;
+  int32_t type = 0;
+  std::string summary, unit;
+  nlohmann::json preset, min, max;  // null where there is none
+  std::vector<std::string> choices;
+};
+
+struct ComponentInfo {
+  std::string id, kind, name, version, summary, plugin_id;
+  std::vector<std::string> interfaces;
+  std::vector<Param> params;      // read by prepare
+  std::vector<Param> run_params;  // read by its operations; users set them in [generate]
+  std::optional<weights::ComponentPattern> pattern;  // none: takes no weight file
+};
+
+struct Role {
+  std::string name, kind, component;  // "text_encoder", its kind, the default component's id
+  bool required = true;
+};
+
+struct VariantInfo {
+  std::string id, name, summary, plugin_id;
+  std::vector<std::string> aliases;  // further names that users may write
+  std::vector<Role> roles;
+  nlohmann::json defaults;   // parameters of [generate], flat
+  nlohmann::json limits;     // {"size_multiple": 16, "max_tokens": 512, ...}
+  nlohmann::json synthetic;  // role -> {"sizes": {...}, "counts": {...}, "config": {...}}
+  std::vector<std::string> notes;
+  std::filesystem::path file;
+};
+
+struct PluginInfo {
+  std::string id, version, vendor, license, runtime;
+  std::filesystem::path manifest, library;
+  std::vector<std::string> components, variants;  // ids
+};
+
+/// One manifest that was met, accepted or not.
+struct Candidate {
+  std::filesystem::path path;
+  std::string source;  // "given", "GESSO_PLUGIN_PATH", "beside the program", "installed"
+  bool accepted = false;
+  std::string plugin_id, reason;  // reason: why it was refused
+};
+
+struct SearchOptions {
+  std::vector<std::filesystem::path> given;  // files (.so or .gesso.toml) or folders; first
+  bool use_environment = true;               // GESSO_PLUGIN_PATH, separated by ':'
+  bool use_default_paths = true;             // beside the library, then the installation
+};
+
+class Registry {
+ public:
+  static std::shared_ptr<Registry> scan(const SearchOptions& options);
+  ~Registry();
+
+  const std::vector<Candidate>& candidates() const;
+  const std::vector<PluginInfo>& plugins() const;
+  const std::vector<ComponentInfo>& components() const;
+  const std::vector<VariantInfo>& variants() const;
+
+  /// @throws Error NotFound, with the nearest name and the list of those there are
+  const ComponentInfo& component(std::string_view id) const;
+  /// By id, name or alias, without regard to case. @throws Error NotFound as above
+  const VariantInfo& variant(std::string_view name) const;
+
+  /// Loads the plugin if it is not yet, checks it against its manifest, and makes an instance.
+  /// `host` must outlive the component. Thread-safe.
+  /// @throws Error with the plugin's path and the loader's own text
+  gesso_component_t* create(std::string_view component_id, const gesso_host_t* host);
+
+  /// Loads every accepted plugin now; what fails becomes a refused candidate (for `doctor`).
+  void load_all();
+
+ private:
+  struct State;
+  explicit Registry(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace gesso::registry

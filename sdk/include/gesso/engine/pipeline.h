@@ -1,0 +1,36 @@
+/* A pipeline: a checked TOML document with its components and weights. */
+#ifndef GESSO_ENGINE_PIPELINE_H
+#define GESSO_ENGINE_PIPELINE_H
+
+#include "engine.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gesso_pipeline gesso_pipeline_t;
+
+/* Parses, checks and instantiates. `overrides`: texts "a.b=value", later ones win. Errors name
+ * file:line:col. On failure nothing stays loaded. */
+GESSO_API gesso_status_t GESSO_CALL gesso_pipeline_load(gesso_engine_t* engine, const char* path,
+                                                        const char* const* overrides,
+                                                        uint32_t n_overrides,
+                                                        gesso_pipeline_t** out,
+                                                        gesso_error_t* error);
+/* The same from a text. `name` stands for the file in messages; relative paths are relative to
+ * `folder` (NULL: only absolute paths). */
+GESSO_API gesso_status_t GESSO_CALL
+gesso_pipeline_load_text(gesso_engine_t* engine, const char* text, const char* name,
+                         const char* folder, const char* const* overrides, uint32_t n_overrides,
+                         gesso_pipeline_t** out, gesso_error_t* error);
+/* [thread-safe] What was chosen, as JSON: variant, components, files, dtypes, policy, defaults. */
+GESSO_API gesso_status_t GESSO_CALL gesso_pipeline_describe(gesso_pipeline_t* pipeline,
+                                                            gesso_text_t** answer,
+                                                            gesso_error_t* error);
+/* Waits for its jobs. NULL is allowed. */
+GESSO_API void GESSO_CALL gesso_pipeline_release(gesso_pipeline_t* pipeline);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* GESSO_ENGINE_PIPELINE_H */

@@ -1,0 +1,52 @@
+/* "gesso.training/1": forward with saved context, backward; parameters are enumerated by the units
+ * and requests that the component declared, and marked TRAINABLE in their views. */
+#ifndef GESSO_EXT_TRAINING_H
+#define GESSO_EXT_TRAINING_H
+
+#include "../module.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GESSO_TRAINING_ID "gesso.training/1"
+
+enum { /* what a tape keeps; a bit set in gesso_training_t */
+       GESSO_CHECKPOINT_NONE = 1,
+       GESSO_CHECKPOINT_BLOCKS = 2,
+       GESSO_CHECKPOINT_BLOCKS_OFFLOADED = 4
+};
+
+typedef struct gesso_train {
+  uint32_t struct_size;
+  int32_t checkpoint;         /* one of the above */
+  const uint32_t* grad_ports; /* inputs whose gradients are wanted */
+  uint64_t n_grad_ports;
+} gesso_train_t;
+
+/* Gets each parameter's gradient once, as soon as it is final; delta_id ~0: the weight itself. */
+typedef struct gesso_grad_sink {
+  uint32_t struct_size, reserved;
+  void* data;
+  gesso_status_t(GESSO_CALL* accept)(const struct gesso_grad_sink* sink, uint32_t unit_id,
+                                     uint32_t weight, uint32_t delta_id, uint32_t part,
+                                     gesso_tensor_t* gradient);
+} gesso_grad_sink_t;
+
+typedef struct gesso_training {
+  uint32_t struct_size, checkpoints;
+  gesso_status_t(GESSO_CALL* forward)(void* self, const gesso_call_t* call, const gesso_run_t* run,
+                                      const gesso_train_t* train, void** tape);
+  /* `weight_grads` NULL: everything is frozen, only the gradients of inputs are wanted. */
+  gesso_status_t(GESSO_CALL* backward)(void* self, const gesso_call_t* call, void* tape,
+                                       const gesso_bundle_t* output_grads,
+                                       const gesso_sink_t* input_grads,
+                                       const gesso_grad_sink_t* weight_grads);
+  uint64_t(GESSO_CALL* tape_bytes)(void* self, const void* tape);
+  void(GESSO_CALL* tape_release)(void* self, void* tape);
+} gesso_training_t;
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* GESSO_EXT_TRAINING_H */
