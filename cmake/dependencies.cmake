@@ -53,6 +53,7 @@ set(gesso_saved_flags "${CMAKE_CXX_FLAGS}")
 find_package(Torch QUIET)
 gesso_require(Torch "libtorch (pip install torch==2.13.0)")
 set(CMAKE_CXX_FLAGS "${gesso_saved_flags}")
+list(APPEND CMAKE_INSTALL_RPATH ${TORCH_INSTALL_PREFIX}/lib)  # libtorch stays where it is
 
 # fmt header-only: the torch wheel ships its own fmt headers, which hide the system's.
 add_library(gesso_fmt INTERFACE)

@@ -19,6 +19,9 @@ function(gesso_add_plugin name)
 
   set(target gesso_plugin_${arg_KIND}_${name})
   add_library(${target} MODULE ${arg_SOURCES})
+  if(GESSO_PLUGIN_OUTPUT_DIR AND NOT arg_OUTPUT_DIRECTORY)
+    set_property(GLOBAL APPEND PROPERTY GESSO_PLUGINS ${target})
+  endif()
   set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
     LIBRARY_OUTPUT_DIRECTORY ${directory}
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)

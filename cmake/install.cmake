@@ -1,1 +1,19 @@
-# What `cmake --install` puts where.
+# What `cmake --install` puts where: headers, libgesso and its runtime, the program, plugins under
+# lib/gesso/plugins, samples, and a CMake package, so that strangers build against it with
+# find_package(gesso). Everything finds everything relative to itself.
+include(CMakePackageConfigHelpers)
+
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/sdk/include/ DESTINATION include)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/samples DESTINATION share/gesso)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/schemas DESTINATION share/gesso)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE DESTINATION share/doc/gesso)
+
+set(package_dir lib/cmake/gesso)
+install(TARGETS gesso_sdk gesso_cpp EXPORT gessoTargets)
+install(EXPORT gessoTargets NAMESPACE gesso:: DESTINATION ${package_dir})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/gessoConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/gessoConfig.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/gessoConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/gessoConfig.cmake ${PROJECT_BINARY_DIR}/gessoConfigVersion.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/gesso_add_plugin.cmake DESTINATION ${package_dir})

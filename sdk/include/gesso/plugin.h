@@ -22,8 +22,9 @@ typedef struct gesso_component_desc {
   const gesso_param_t* const* params; /* `n_params` values that `prepare` reads */
 } gesso_component_desc_t;
 
-/* What `prepare` gets. Values that no parameter names start with "config." and come from the
- * config.json beside the weights; unknown ones may be ignored. */
+/* What `prepare` gets. Besides the parameters: `numerics` and `dtype` of the pipeline (TEXT), and
+ * what the config.json beside the weights says, with "config." in front. Unknown ones may be
+ * ignored. */
 typedef struct gesso_setup {
   uint32_t struct_size, n_values;
   const gesso_value_t* values;

@@ -20,6 +20,10 @@ GESSO_API gesso_status_t GESSO_CALL gesso_image_load(const char* path, gesso_ima
 /* .png, .jpg, .jpeg or .webp; written to a temporary name and renamed. */
 GESSO_API gesso_status_t GESSO_CALL gesso_image_save(const gesso_image_t* image, const char* path,
                                                      gesso_error_t* error);
+/* The same with a quality of 1 to 100 for JPEG and WebP; above it is 95. */
+GESSO_API gesso_status_t GESSO_CALL gesso_image_save_quality(const gesso_image_t* image,
+                                                             const char* path, uint32_t quality,
+                                                             gesso_error_t* error);
 /* A grid of pictures of any size, near to a square. */
 GESSO_API gesso_status_t GESSO_CALL gesso_image_sheet(const gesso_image_t* const* images,
                                                       uint32_t count, gesso_image_t** out,

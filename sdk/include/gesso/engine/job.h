@@ -55,14 +55,15 @@ typedef struct gesso_request {
 } gesso_request_t;
 
 /* Checks the request and starts it; jobs of one pipeline run one after another. Everything in
- * `request` is copied. A wrong request fails here, before any work. `callbacks` may be NULL. */
+ * `request` is copied. A wrong request fails here, before any work. `request` (nothing is set) and
+ * `callbacks` may be NULL. */
 GESSO_API gesso_status_t GESSO_CALL gesso_generate(gesso_pipeline_t* pipeline,
                                                    const gesso_request_t* request,
                                                    const gesso_job_callbacks_t* callbacks,
                                                    gesso_job_t** out, gesso_error_t* error);
-/* Work that needs no pipeline. Kinds: "synthesize" (values `variant`, `folder`, `text_layers`:
- * full-size synthetic weights), "measure" (the machine's matrix product rate). The answer is in the
- * report. */
+/* Work that needs no pipeline. Kinds: "synthesize" (values `variant`, `folder`, `text_layers`,
+ * `tokenizer`: full-size synthetic weights and a pipeline file), "measure" (the machine's matrix
+ * product rate). The answer is in the report. */
 GESSO_API gesso_status_t GESSO_CALL gesso_engine_start(gesso_engine_t* engine, const char* kind,
                                                        const gesso_request_t* request,
                                                        const gesso_job_callbacks_t* callbacks,
@@ -78,6 +79,11 @@ GESSO_API gesso_status_t GESSO_CALL gesso_job_wait(gesso_job_t* job, uint64_t ti
                                                    gesso_error_t* error);
 /* [thread-safe] Returns at once; the job ends as CANCELLED within one block's time. */
 GESSO_API void GESSO_CALL gesso_job_cancel(gesso_job_t* job);
+/* [thread-safe] At any time: what the job was asked for, as JSON. Of gesso_generate: "pictures",
+ * one table of resolved parameters each; "seeds"; "outputs", the files that [output] of the
+ * pipeline names, one per picture (nothing is written). */
+GESSO_API gesso_status_t GESSO_CALL gesso_job_describe(gesso_job_t* job, gesso_text_t** answer,
+                                                       gesso_error_t* error);
 /* [thread-safe] After the end, as JSON: seconds per stage and step, seeds, memory, counters. */
 GESSO_API gesso_status_t GESSO_CALL gesso_job_report(gesso_job_t* job, gesso_text_t** answer,
                                                      gesso_error_t* error);
