@@ -53,10 +53,11 @@ struct GenerateRequest {
   nlohmann::json metadata;                 // written into every picture under "gesso"
 };
 
-/// Called with each finished picture, in order.
+/// Called with each finished picture, in order; whoever gets it announces it.
 using ResultSink = std::function<void(image::Image&&)>;
 
-/// A loaded pipeline. One call at a time; usable again after an error or a cancel.
+/// A loaded pipeline. One `generate` at a time, usable again after an error or a cancel; `check`
+/// and `describe` may be called beside it.
 class Pipeline {
  public:
   virtual ~Pipeline() = default;

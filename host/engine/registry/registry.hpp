@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,9 +52,18 @@ struct VariantInfo {
   std::filesystem::path file;
 };
 
+/// What the plugin says it touches beyond its inputs. In one process nothing enforces it.
+struct Permissions {
+  std::vector<std::string> read, write;
+  bool network = false, processes = false, own_threads = false;
+};
+
 struct PluginInfo {
-  std::string id, version, vendor, license, runtime;
-  std::filesystem::path manifest, library;
+  std::string id, version, vendor, license;
+  std::string runtime;  // "none" or "torch/2.13"
+  std::filesystem::path manifest;
+  std::filesystem::path library;  // empty: variants only, nothing to load
+  Permissions permissions;
   std::vector<std::string> components, variants;  // ids
 };
 
@@ -69,10 +79,17 @@ struct SearchOptions {
   std::vector<std::filesystem::path> given;  // files (.so or .gesso.toml) or folders; first
   bool use_environment = true;               // GESSO_PLUGIN_PATH, separated by ':'
   bool use_default_paths = true;             // beside the library, then the installation
+  /// What this process computes with, "torch/2.13.0"; asked before a plugin that names a runtime is
+  /// loaded. Empty: not compared.
+  std::function<std::string()> runtime_version;
 };
 
 class Registry {
  public:
+  /// Never fails: what cannot be used is a refused candidate. Of two plugins, components or
+  /// variants with the same id the first found wins; the same manifest met twice counts once.
+  /// Folders are searched for *.gesso.toml directly and one level below, in the order of their
+  /// names.
   static std::shared_ptr<Registry> scan(const SearchOptions& options);
   ~Registry();
 
@@ -91,7 +108,8 @@ class Registry {
   /// @throws Error with the plugin's path and the loader's own text
   gesso_component_t* create(std::string_view component_id, const gesso_host_t* host);
 
-  /// Loads every accepted plugin now; what fails becomes a refused candidate (for `doctor`).
+  /// Loads every accepted plugin now; what fails becomes a refused candidate (for `doctor`), and
+  /// its components and variants vanish: references into the lists above end. Not thread-safe.
   void load_all();
 
  private:

@@ -1,0 +1,223 @@
+// gesso bench: how fast this machine makes pictures, as JSON.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/overrides.hpp"
+#include "cli/progress.hpp"
+#include "cli/stopwatch.hpp"
+
+namespace gesso::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kExamples = R"(Examples:
+  gesso bench --pipeline samples/emoji/emoji.toml      a pipeline file as it is
+  gesso bench --size 512 --steps 2 --text-layers 4     full size, random weights
+  gesso bench --weights models/Z-Image-Turbo --size 1024
+
+Random weights are written once, into --folder, and used again. The full model takes about 20 GB.)";
+
+constexpr const char* kPrompt = "a photograph of a lighthouse on a rocky coast at dusk";
+constexpr uint64_t kPollMs = 50;
+
+struct Options {
+  std::string variant = "z_image_turbo", weights = "synthetic", dtype, folder, pipeline;
+  uint32_t size = 0, steps = 0, text_layers = 0;
+};
+
+fs::path cache_folder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) {
+    return fs::path(cache) / "gesso";
+  }
+  const char* home = std::getenv("HOME");
+  if (home && *home) return fs::path(home) / ".cache/gesso";
+  throw Error(Status::InvalidArgument, "there is no HOME to keep random weights in; give --folder");
+}
+
+/// The folder of the demo's tokenizer, "" when there is no demo. Its ids fit into any vocabulary.
+std::string demo_tokenizer() {
+  try {
+    const fs::path folder = fs::path(demo_pipeline()).parent_path() / "tokenizer";
+    return fs::exists(folder) ? folder.string() : "";
+  } catch (const Error&) {
+    return "";
+  }
+}
+
+class Bench {
+ public:
+  Bench(const Common& common, const Options& options)
+      : options_(options), engine_(common.engine()) {}
+
+  json run() {
+    const Stopwatch load_time;
+    app::Pipeline pipeline = open();
+    json result{{"load_seconds", load_time.seconds()}};
+    const json chosen = json::parse(pipeline.describe());
+    app::Job job = pipeline.generate(values(), progress_);
+    const json request = json::parse(job.describe());
+    const json report = finish(job);
+    app::Job measuring = engine_.start("measure", {}, progress_);
+    describe(chosen, request, result);
+    evaluate(chosen, report, finish(measuring), result);
+    if (!folder_.empty()) result["folder"] = folder_;
+    return result;
+  }
+
+ private:
+  app::Pipeline open() {
+    if (!options_.pipeline.empty()) return engine_.load(options_.pipeline, overrides());
+    if (options_.weights == "synthetic") return engine_.load(synthesize(), overrides());
+    return engine_.load_text(text_for(options_.weights), "bench", options_.weights, overrides());
+  }
+
+  /// @return the pipeline file that names the weights
+  std::string synthesize() {
+    const fs::path base = options_.folder.empty() ? cache_folder() : fs::path(options_.folder);
+    std::string name = options_.variant;
+    if (options_.text_layers > 0) name += fmt::format("-text{}", options_.text_layers);
+    ValueList values;
+    values.set_text("variant", options_.variant).set_text("folder", (base / name).string());
+    if (options_.text_layers > 0) values.set_integer("text_layers", options_.text_layers);
+    if (const std::string tokenizer = demo_tokenizer(); !tokenizer.empty()) {
+      values.set_text("tokenizer", tokenizer);
+    }
+    app::Job job = engine_.start("synthesize", values, progress_);
+    const json written = finish(job);
+    folder_ = written.at("folder");
+    return written.at("pipeline");
+  }
+
+  /// A folder as it is downloaded: one folder per component.
+  std::string text_for(const std::string& folder) const {
+    if (!fs::is_directory(folder)) {
+      throw Error(Status::NotFound, fmt::format("--weights: there is no folder \"{}\"", folder));
+    }
+    std::string text = fmt::format("variant = {}\n", json(options_.variant).dump());
+    for (const auto& [role, name] :
+         {std::pair("denoiser", "transformer"), std::pair("text_encoder", "text_encoder"),
+          std::pair("codec", "vae"), std::pair("tokenizer", "tokenizer")}) {
+      text += fmt::format("[components.{}]\npath = \"{}\"\n", role, name);
+    }
+    return text;
+  }
+
+  std::vector<std::string> overrides() const {
+    std::vector<std::string> list;
+    if (!options_.dtype.empty()) list.push_back("dtype=" + options_.dtype);
+    return list;
+  }
+
+  ValueList values() const {
+    ValueList values;
+    values.set_integer("seed", 0);
+    if (options_.size > 0) {
+      values.set_integer("height", options_.size).set_integer("width", options_.size);
+    }
+    if (options_.steps > 0) values.set_integer("num_inference_steps", options_.steps);
+    if (options_.pipeline.empty()) values.set_text("prompt", kPrompt);
+    return values;
+  }
+
+  /// Waits for the end, minding Ctrl-C.
+  json finish(app::Job& job) const {
+    const Interrupt interrupt;
+    while (!job.ended_within(kPollMs)) {
+      if (interrupt.came()) job.cancel();
+    }
+    try {
+      job.wait();
+    } catch (const Error& error) {
+      throw Exit(exit_code(error.status(), true), error.what());
+    }
+    return json::parse(job.report());
+  }
+
+  static void describe(const json& chosen, const json& request, json& result) {
+    const json& parameters = request.at("pictures").at(0).at("generate");
+    result["variant"] = chosen.at("variant");
+    result["width"] = parameters.at("width");
+    result["height"] = parameters.at("height");
+    result["steps"] = parameters.at("num_inference_steps");
+  }
+
+  static std::string denoiser_type(const json& chosen) {
+    for (const json& component : chosen.at("components")) {
+      if (component.at("role") == "denoiser") return component.value("dtype", "bf16");
+    }
+    return "bf16";
+  }
+
+  static void evaluate(const json& chosen, const json& report, const json& gemm, json& result) {
+    auto steps = report.at("steps").get<std::vector<double>>();
+    result["step_seconds"] = steps;  // in the order they were made
+    result["caption_tokens"] = report.value("caption_tokens", json::array());
+    std::ranges::sort(steps);
+    const double step = steps.empty() ? 0 : steps[steps.size() / 2];
+    const double gflop = report.value("step_flops", 0.0) * 1e-9;
+    const std::string dtype = denoiser_type(chosen);
+    const double rate = step > 0 ? gflop / step : 0;
+    const double best = gemm.value("gemm_" + dtype, 0.0);
+    result["dtype"] = dtype;
+    result["seconds"] = report.value("seconds", 0.0);
+    result["seconds_per_step"] = step;
+    result["step_gflop"] = gflop;
+    result["gflops"] = rate;
+    result["gemm_gflops"] = best;
+    result["gemm_share"] = best > 0 ? rate / best : 0;
+    const json& stages = report.at("stages");
+    result["text_encode_seconds"] = stages.value("compose", 0.0);
+    result["vae_decode_seconds"] = stages.value("decode", 0.0);
+    result["memory"] = report.value("memory", json::object());
+    const double boundary = report.value("boundary", json::object()).value("seconds", 0.0);
+    const double seconds = result["seconds"];
+    result["boundary_share"] = seconds > 0 ? boundary / seconds : 0;
+    result["measured"] = gemm;
+  }
+
+  const Options& options_;
+  std::string folder_;  // of synthetic weights
+  app::Engine engine_;
+  app::EventHandler progress_ = [shown = std::make_shared<Progress>(default_style())](
+                                    const gesso_event_t& event) { shown->show(event); };
+};
+
+}  // namespace
+
+void add_bench(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  CLI::App* bench = app.add_subcommand("bench", "Measure how fast pictures are made");
+  bench->footer(kExamples);
+  bench->add_option("--variant", options->variant, "The model")->capture_default_str();
+  bench->add_option("--size", options->size, "Width and height; default: the variant's")
+      ->type_name("PIXELS");
+  bench->add_option("--steps", options->steps, "Default: the variant's")->type_name("N");
+  bench->add_option("--weights", options->weights, "synthetic, or a folder with a downloaded model")
+      ->type_name("FOLDER")
+      ->capture_default_str();
+  bench
+      ->add_option("--text-layers", options->text_layers,
+                   "So many layers in the synthetic text encoder; default: all")
+      ->type_name("N");
+  bench->add_option("--dtype", options->dtype, "What is computed in")
+      ->check(CLI::IsMember({"bf16", "f32"}));
+  bench
+      ->add_option("--folder", options->folder,
+                   "Where synthetic weights are kept; default: the cache folder")
+      ->type_name("FOLDER");
+  bench->add_option("--pipeline", options->pipeline, "A pipeline file instead")->type_name("FILE");
+  bench->callback([=, &common] { fmt::print("{}\n", Bench(common, *options).run().dump(2)); });
+}
+
+}  // namespace gesso::cli

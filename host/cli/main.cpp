@@ -1,0 +1,79 @@
+// The program gesso: everything it does, it does by the C API of libgesso.
+#include <fmt/format.h>
+
+#include <exception>
+
+#include "cli/commands.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/unknown_option.hpp"
+
+namespace {
+
+using namespace gesso::cli;
+
+constexpr const char* kExamples = R"(Examples:
+  gesso run                                    the demo: a picture in a few seconds
+  gesso run --set prompt="a blue key" --set seed=7
+  gesso run turbo.toml --set num_images=4 --out "keys/{seed}.png"
+  gesso run --from out/emoji-7.png --set num_inference_steps=12
+  gesso check turbo.toml                       what is wrong with a pipeline file
+  gesso inspect model.safetensors              what a weights file is
+  gesso plugins list --why                     what was found, what was refused and why
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 the run failed, 2 the request
+was wrong.)";
+
+void add_commands(CLI::App& app, const Common& common) {
+  app.require_subcommand(1);
+  add_run(app, common);
+  add_check(app, common);
+  add_inspect(app, common);
+  add_plugins(app, common);
+  add_variants(app, common);
+  add_schema(app, common);
+  add_doctor(app, common);
+  add_bench(app, common);
+  add_completion(app);
+}
+
+int fail(gesso::cli::ExitCode code, const std::string& text) {
+  if (!text.empty()) fmt::print(stderr, "gesso: {}\n", text);
+  return code;
+}
+
+int parse_and_run(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+    return kDone;
+  } catch (const CLI::Success& wanted) {  // --help, --version
+    return app.exit(wanted);
+  } catch (const CLI::ParseError& error) {
+    return fail(kWrongRequest, explain(app, error));
+  } catch (const Exit& exit) {
+    return fail(exit.code(), exit.what());
+  } catch (const gesso::Error& error) {
+    return fail(exit_code(error.status()), error.what());
+  } catch (const std::exception& error) {
+    return fail(kRunFailed, error.what());
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Pictures from text, with models as plugins", "gesso");
+  app.footer(kExamples);
+  app.set_version_flag("--version",
+                       std::string("gesso ") + gesso_version(nullptr, nullptr, nullptr, nullptr));
+  Common common;
+  app.add_option("--plugin-path", common.plugin_paths,
+                 "A plugin, or a folder of plugins; searched first. May be repeated")
+      ->type_name("PATH")
+      ->allow_extra_args(false);
+  app.add_option("--threads", common.threads, "For computing; default: the cores of the machine")
+      ->type_name("N");
+  app.add_flag("--verbose", common.verbose, "Tell more on stderr");
+  app.fallthrough();
+  add_commands(app, common);
+  return parse_and_run(app, argc, argv);
+}

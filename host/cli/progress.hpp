@@ -1,0 +1,35 @@
+// What a user sees while a job runs.
+#pragma once
+
+#include <string>
+
+#include "gesso/engine.h"
+
+namespace gesso::cli {
+
+enum class ProgressStyle {
+  Quiet,  // nothing
+  Bar,    // one line on stderr that is drawn again and again: for terminals
+  Lines,  // a line per stage and step on stderr
+  Json    // an object per event on stdout
+};
+
+/// Bar on a terminal, else lines.
+ProgressStyle default_style();
+
+/// Draws events; used on the job's thread only.
+class Progress {
+ public:
+  explicit Progress(ProgressStyle style) : style_(style) {}
+  void show(const gesso_event_t& event);
+
+ private:
+  void show_bar(const gesso_event_t& event);
+  void remark(const std::string& text);
+  void clear_bar();
+
+  ProgressStyle style_;
+  bool bar_drawn_ = false;
+};
+
+}  // namespace gesso::cli

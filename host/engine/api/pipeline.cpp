@@ -1,0 +1,103 @@
+#include "engine/api/pipeline.hpp"
+
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "engine/api/picture_text.hpp"
+#include "engine/config/output_path.hpp"
+
+namespace gesso::api {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kDefaultPath = "out/{name}-{seed}.png";  // from the working folder
+
+std::string output_pattern(const config::PipelinePlan& plan) {
+  return plan.output.is_object() ? plan.output.value("path", kDefaultPath) : kDefaultPath;
+}
+
+std::vector<config::OutputName> output_names(const config::PipelinePlan& plan,
+                                             const runtime::GenerateRequest& request) {
+  const std::string name = std::filesystem::path(plan.name).stem().string();
+  std::vector<config::OutputName> names;
+  for (size_t i = 0; i < request.seeds.size(); ++i) {
+    names.push_back({name, i, request.seeds[i], request.prompts[i]});
+  }
+  return names;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(config::PipelinePlan plan, runtime::Runtime& runtime,
+                   const runtime::Watch& watch)
+    : plan_(std::move(plan)), loaded_(runtime.load(plan_, watch)) {}
+
+runtime::Pipeline& Pipeline::loaded() const {
+  if (!loaded_) {
+    throw Error(Status::BadState, "the engine of this pipeline was destroyed; only release it");
+  }
+  return *loaded_;
+}
+
+void Pipeline::unload() { loaded_.reset(); }
+
+json Pipeline::describe() const {
+  json result = loaded().describe();
+  json output = plan_.output.is_object() ? plan_.output : json::object();
+  output["path"] = output_pattern(plan_);
+  result["output"] = std::move(output);
+  return result;
+}
+
+json Pipeline::request_json(const runtime::GenerateRequest& request) const {
+  json pictures = json::array();
+  for (size_t i = 0; i < request.seeds.size(); ++i) {
+    pictures.push_back(config::picture_metadata(request, i));
+  }
+  return {{"pictures", pictures},
+          {"seeds", request.seeds},
+          {"outputs",
+           config::expand_output_paths(output_pattern(plan_), output_names(plan_, request))}};
+}
+
+Pipeline::Prepared Pipeline::prepare(const json& values, const config::Images& images) {
+  runtime::Pipeline& pipeline = loaded();
+  auto request = config::resolve_request(plan_, values, images);
+  request.metadata.update(file_metadata(plan_));
+  std::vector<runtime::Event> remarks;  // of the check; told when the job runs
+  {
+    const std::lock_guard lock(check_mutex_);
+    runtime::Watch watch;
+    watch.event = [&](const runtime::Event& event) { remarks.push_back(event); };
+    pipeline.check(request, watch);
+  }
+  auto job = std::make_shared<Job>(request_json(request));
+  auto body = [self = shared_from_this(), request = std::move(request),
+               remarks = std::move(remarks)](Job& running) {
+    for (const runtime::Event& remark : remarks) running.emit(remark);
+    return self->run(request, running);
+  };
+  return {std::move(job), std::move(body)};
+}
+
+json Pipeline::run(const runtime::GenerateRequest& request, Job& job) {
+  runtime::Watch watch = job.watch();
+  watch.event = [&job](const runtime::Event& event) {
+    // Results are announced when they carry their texts, below.
+    if (event.type != runtime::Event::Image) job.emit(event);
+  };
+  size_t done = 0;
+  const auto keep = [&](image::Image&& picture) {
+    picture.text = picture_texts(config::picture_metadata(request, done));
+    ++done;
+    job.add_result(std::move(picture), done, request.seeds.size());
+  };
+  json report = loaded().generate(request, watch, keep);
+  report["request"] = job.request();
+  return report;
+}
+
+}  // namespace gesso::api

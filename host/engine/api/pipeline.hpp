@@ -1,0 +1,49 @@
+// A loaded pipeline and the line of its jobs.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/api/job.hpp"
+#include "engine/api/turns.hpp"
+#include "engine/config/request.hpp"
+#include "runtime/runtime.hpp"
+
+namespace gesso::api {
+
+class Pipeline : public std::enable_shared_from_this<Pipeline> {
+ public:
+  /// @throws Error  as Runtime::load
+  Pipeline(config::PipelinePlan plan, runtime::Runtime& runtime, const runtime::Watch& watch);
+
+  /// What was chosen, with "output": what the file says about result files.
+  nlohmann::json describe() const;
+
+  struct Prepared {
+    std::shared_ptr<Job> job;
+    Job::Body body;
+  };
+  /// Resolves and checks a request; the job is to run in `turns`.
+  /// @throws Error  a wrong request fails here
+  Prepared prepare(const nlohmann::json& values, const config::Images& images);
+  const std::shared_ptr<Turns>& turns() const { return turns_; }
+
+  /// Waits for the jobs.
+  void wait_until_idle() { turns_->wait_until_idle(); }
+  /// Lets go of everything that the runtime made; what is called later fails.
+  void unload();
+
+ private:
+  runtime::Pipeline& loaded() const;
+  nlohmann::json run(const runtime::GenerateRequest& request, Job& job);
+  nlohmann::json request_json(const runtime::GenerateRequest& request) const;
+
+  const config::PipelinePlan plan_;
+  std::unique_ptr<runtime::Pipeline> loaded_;
+  std::mutex check_mutex_;
+  std::shared_ptr<Turns> turns_ = std::make_shared<Turns>();
+};
+
+}  // namespace gesso::api

@@ -1,0 +1,100 @@
+#include "engine/api/questions.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "engine/api/doctor.hpp"
+#include "engine/api/engine.hpp"
+#include "engine/api/schemas.hpp"
+#include "engine/base/suggest.hpp"
+#include "engine/config/pipeline.hpp"
+#include "engine/config/schema.hpp"
+#include "engine/registry/describe.hpp"
+#include "engine/weights/inspect.hpp"
+
+namespace gesso::api {
+
+using nlohmann::json;
+
+namespace {
+
+json plugins(Engine& engine, const std::string&) {
+  return registry::plugins_json(*engine.registry());
+}
+
+json components(Engine& engine, const std::string& id) {
+  return registry::components_json(*engine.registry(), id);
+}
+
+json variants(Engine& engine, const std::string& name) {
+  return registry::variants_json(*engine.registry(), name);
+}
+
+json schema(Engine& engine, const std::string& what) {
+  if (what == "manifest") return json::parse(kManifestSchema);
+  if (what == "variant") return json::parse(kVariantSchema);
+  const auto& registry = *engine.registry();
+  const auto* variant = what.empty() || what == "pipeline" ? nullptr : &registry.variant(what);
+  return config::pipeline_schema(&registry, variant);
+}
+
+json inspect(Engine& engine, const std::string& path) {
+  std::vector<weights::ComponentPattern> patterns;
+  for (const registry::ComponentInfo& component : engine.registry()->components()) {
+    if (component.pattern) patterns.push_back(*component.pattern);
+  }
+  return weights::inspect_json(weights::WeightSet::open(std::filesystem::path(path)), patterns);
+}
+
+json check(Engine& engine, const std::string& path) {
+  json problems = json::array();
+  bool ok = true;
+  for (const config::Problem& problem : config::check_report(engine.registry(), path)) {
+    const bool error = problem.severity == config::Severity::Error;
+    ok = ok && !error;
+    problems.push_back({{"severity", error ? "error" : "warning"},
+                        {"where", problem.where},
+                        {"text", problem.text},
+                        {"status", name_of(problem.status)}});
+  }
+  return {{"ok", ok}, {"problems", problems}};
+}
+
+json doctor(Engine& engine, const std::string&) { return doctor_json(engine); }
+
+struct Question {
+  std::string_view name;
+  bool needs_argument;
+  json (*answer)(Engine&, const std::string& argument);
+};
+
+constexpr Question kQuestions[] = {
+    {"plugins", false, plugins}, {"components", false, components}, {"variants", false, variants},
+    {"schema", false, schema},   {"inspect", true, inspect},        {"check", true, check},
+    {"doctor", false, doctor},
+};
+
+}  // namespace
+
+json answer(Engine& engine, std::string_view question, const std::string& argument) {
+  std::vector<std::string_view> names;
+  for (const Question& known : kQuestions) {
+    names.push_back(known.name);
+    if (known.name != question) continue;
+    if (known.needs_argument && argument.empty()) {
+      throw Error(Status::InvalidArgument,
+                  fmt::format("the question \"{}\" needs a path as its argument", question));
+    }
+    return known.answer(engine, argument);
+  }
+  throw Error(Status::InvalidArgument,
+              fmt::format("unknown question \"{}\"{}; there are {}", question,
+                          base::did_you_mean(question, std::span<const std::string_view>(names)),
+                          fmt::join(names, ", ")));
+}
+
+}  // namespace gesso::api

@@ -1,0 +1,167 @@
+#include "engine/config/check.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "engine/config/merge.hpp"
+#include "engine/config/output_path.hpp"
+#include "engine/config/pictures.hpp"
+
+namespace gesso::config {
+namespace {
+
+using nlohmann::json;
+using registry::Param;
+
+/// Null, and a problem, when the variant is not given or unknown.
+const registry::VariantInfo* find_variant(const Node& document, const registry::Registry& registry,
+                                          Problems& problems) {
+  const Node* node = document.find("variant");
+  if (!node) {
+    std::vector<std::string> names;
+    for (const auto& variant : registry.variants())
+      names.push_back(fmt::format("\"{}\"", variant.name));
+    problems.error(document.place,
+                   fmt::format("variant: not given; expected one of {}", fmt::join(names, ", ")));
+    return nullptr;
+  }
+  if (node->type != NodeType::Text) return nullptr;  // reading the table reports it
+  try {
+    return &registry.variant(node->scalar.get<std::string>());
+  } catch (const Error& error) {
+    problems.error(node->place, std::string("variant: ") + error.what(), error.status());
+    return nullptr;
+  }
+}
+
+/// A variant's own defaults are data, too, and may be wrong. Where the file chose other components
+/// than the variant's, defaults that these do not know say nothing.
+void check_defaults(const registry::VariantInfo& variant, const FilledRoles& filled,
+                    const std::vector<Param>& params, const Place& place, Problems& problems) {
+  const bool own = std::ranges::all_of(
+      filled.roles, [](const FilledRole& role) { return role.info->id == role.role->component; });
+  for (const auto& [key, value] : variant.defaults.items()) {
+    const Param* param = find_param(params, key);
+    if (!param && !own) continue;
+    const std::string problem = param ? check_value(*param, value).problem : "no such parameter";
+    if (problem.empty()) continue;
+    problems.error(place,
+                   fmt::format("{}: defaults.{}: {}; is the plugin damaged?", variant.file.string(),
+                               key, problem),
+                   Status::BadData);
+  }
+}
+
+void check_input_image(const Node& generate, const json& values, Problems& problems) {
+  if (!values.contains("input_image")) return;
+  const std::string path = values["input_image"];
+  if (std::filesystem::is_regular_file(path)) return;
+  problems.error(generate.find("input_image")->place,
+                 fmt::format("generate.input_image: there is no file \"{}\"", path),
+                 Status::NotFound);
+}
+
+void warn_of_idle_values(const Node& generate, const json& values, const std::vector<Param>& params,
+                         Problems& problems) {
+  const json cfg_scale = values.value("cfg_scale", find_param(params, "cfg_scale")->preset);
+  if (values.contains("negative_prompt") && cfg_scale == 1.0) {
+    problems.warning(generate.find("negative_prompt")->place,
+                     "generate.negative_prompt: not read while cfg_scale is 1");
+  }
+  const Node* strength = generate.find("denoising_strength");
+  if (strength && values.value("denoising_strength", 1.0) != 1.0 && !generate.find("input_image")) {
+    problems.warning(
+        strength->place,
+        "generate.denoising_strength: meant for input_image; without one keep it at 1");
+  }
+}
+
+/// Without a `vocabulary` unknown keys are passed over.
+json check_generate(const Node* generate, const std::vector<Param>& params,
+                    const Vocabulary* vocabulary, Problems& problems) {
+  if (!generate) return json::object();
+  const json values = read_table(*generate, "generate", params, vocabulary, problems);
+  check_input_image(*generate, values, problems);
+  warn_of_idle_values(*generate, values, params, problems);
+  try {
+    count_pictures(values);
+  } catch (const Error& error) {
+    problems.error(generate->place, std::string("generate: ") + error.what());
+  }
+  return values;
+}
+
+json check_output(const Node* output, const Vocabulary& vocabulary, Problems& problems) {
+  if (!output) return json::object();
+  const json values = read_table(*output, "output", output_params(), &vocabulary, problems);
+  for (const char* key : {"path", "sheet"}) {
+    if (!values.contains(key)) continue;
+    const std::string problem = check_output_path(values[key].get<std::string>());
+    if (problem.empty()) continue;
+    problems.error(output->find(key)->place, fmt::format("output.{}: {}", key, problem));
+  }
+  return values;
+}
+
+/// The parameters of [generate]; without a variant only the ones that all have.
+std::vector<Param> known_generate_params(const registry::VariantInfo* variant,
+                                         const FilledRoles& filled) {
+  if (!variant) return generate_params();
+  std::vector<const registry::ComponentInfo*> components;
+  for (const FilledRole& role : filled.roles) components.push_back(role.info);
+  return generate_params(components, *variant);
+}
+
+/// Every key that this document may have.
+Vocabulary make_vocabulary(const std::vector<Param>& generate, const FilledRoles& filled) {
+  Vocabulary vocabulary;
+  for (const std::string_view key : top_level_keys()) vocabulary.add("", std::string(key));
+  vocabulary.add("generate", generate);
+  for (const FilledRole& role : filled.roles)
+    vocabulary.add(role.label(), table_params(*role.info));
+  if (filled.roles.empty()) vocabulary.add("components.<role>", component_params());
+  vocabulary.add("output", output_params());
+  return vocabulary;
+}
+
+/// The values of the top level that are no tables.
+json read_top_level(const Node& document, const Vocabulary& vocabulary, Problems& problems) {
+  Node flat = document;
+  std::erase_if(flat.children, [](const Node& child) {
+    return child.key == "components" || child.key == "generate" || child.key == "output";
+  });
+  return read_table(flat, "", file_params(), &vocabulary, problems);
+}
+
+}  // namespace
+
+PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Registry> registry,
+                            const std::string& name, Problems& problems) {
+  PipelinePlan plan;
+  plan.name = name;
+  plan.registry = registry;
+  plan.variant = find_variant(document, *registry, problems);
+  FilledRoles filled{{}, false};
+  if (plan.variant) filled = fill_roles(document, *registry, *plan.variant, problems);
+
+  const std::vector<Param> params = known_generate_params(plan.variant, filled);
+  const Vocabulary vocabulary = make_vocabulary(params, filled);
+  const json top = read_top_level(document, vocabulary, problems);
+  plan.numerics = top.value("numerics", find_param(file_params(), "numerics")->preset);
+  const std::string dtype = top.value("dtype", find_param(file_params(), "dtype")->preset);
+
+  if (plan.variant) {
+    const Place& place = document.find("variant")->place;
+    report_missing_paths(filled.roles, place, *plan.variant, problems);
+    plan.components = plan_components(filled.roles, *registry, dtype, vocabulary, problems);
+    if (filled.complete) check_defaults(*plan.variant, filled, params, place, problems);
+  }
+  plan.generate = check_generate(document.find("generate"), params,
+                                 filled.complete ? &vocabulary : nullptr, problems);
+  plan.output = check_output(document.find("output"), vocabulary, problems);
+  return plan;
+}
+
+}  // namespace gesso::config

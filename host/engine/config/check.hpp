@@ -1,0 +1,51 @@
+// Third stage: a document against what the plugins offer. The result leaves nothing to guess.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/config/node.hpp"
+#include "engine/config/pipeline_plan.hpp"
+#include "engine/config/problem.hpp"
+#include "engine/config/table.hpp"
+
+namespace gesso::config {
+
+/// Checks all of it and goes on after a problem, so that one look shows everything. Weight files
+/// are opened, their headers read. The plan is complete only if `problems` has no error.
+PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Registry> registry,
+                            const std::string& name, Problems& problems);
+
+/// A role that the pipeline fills.
+struct FilledRole {
+  const registry::Role* role = nullptr;
+  const registry::ComponentInfo* info = nullptr;
+  const Node* table = nullptr;  // [components.<role>]; null: the file does not mention it
+  Place place;                  // of the table, else of the variant
+
+  std::string label() const { return "components." + role->name; }
+};
+
+struct FilledRoles {
+  std::vector<FilledRole> roles;
+  bool complete = true;  // false: for some role no component was found
+};
+
+/// Chooses a component for each role: the `id` of its table, else the variant's own.
+FilledRoles fill_roles(const Node& document, const registry::Registry& registry,
+                       const registry::VariantInfo& variant, Problems& problems);
+
+/// Everything that may stand in the table of a component: the common keys and its own parameters.
+std::vector<registry::Param> table_params(const registry::ComponentInfo& info);
+
+/// Reads the tables and opens the files. `dtype` is for components that do not say their own.
+std::vector<ComponentPlan> plan_components(const std::vector<FilledRole>& roles,
+                                           const registry::Registry& registry,
+                                           const std::string& dtype, const Vocabulary& vocabulary,
+                                           Problems& problems);
+
+/// One problem that lists every file which is needed and not given.
+void report_missing_paths(const std::vector<FilledRole>& roles, const Place& place,
+                          const registry::VariantInfo& variant, Problems& problems);
+
+}  // namespace gesso::config

@@ -1,0 +1,222 @@
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "engine/base/suggest.hpp"
+#include "engine/config/check.hpp"
+#include "engine/config/component_files.hpp"
+
+namespace gesso::config {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using registry::ComponentInfo;
+using registry::Param;
+using registry::Role;
+
+bool takes_path(const ComponentInfo& info) {
+  return info.pattern || find_param(info.params, "path");
+}
+
+const Role* find_role(const registry::VariantInfo& variant, std::string_view name) {
+  for (const Role& role : variant.roles) {
+    if (role.name == name) return &role;
+  }
+  return nullptr;
+}
+
+void check_roles(const Node& components, const registry::VariantInfo& variant, Problems& problems) {
+  std::vector<std::string> names;
+  for (const Role& role : variant.roles) names.push_back(role.name);
+  for (const Node& child : components.children) {
+    if (find_role(variant, child.key)) continue;
+    const std::string advice = base::did_you_mean(child.key, names);
+    problems.error(
+        child.key_place,
+        fmt::format("variant \"{}\" has no component \"{}\"{}", variant.name, child.key,
+                    advice.empty() ? fmt::format("; it has {}", fmt::join(names, ", ")) : advice));
+  }
+}
+
+/// The `id` of the table, else the variant's own component. Null, and a problem, when there is
+/// none.
+const ComponentInfo* choose(const Role& role, const Node* table, const Place& place,
+                            const registry::Registry& registry,
+                            const registry::VariantInfo& variant, Problems& problems) {
+  if (table && table->type != NodeType::Table) {
+    problems.error(place, fmt::format("components.{}: expected a table, found {}", role.name,
+                                      table->describe()));
+    return nullptr;
+  }
+  const Node* id = table ? table->find("id") : nullptr;
+  const bool own = !id;
+  if (id && id->type != NodeType::Text) {
+    problems.error(id->place, fmt::format("components.{}.id: expected a text, found {}", role.name,
+                                          id->describe()));
+    return nullptr;
+  }
+  const std::string name = own ? role.component : id->scalar.get<std::string>();
+  if (name.empty()) {
+    problems.error(place, fmt::format("variant \"{}\" leaves the choice of its {} open; set "
+                                      "components.{}.id to a component of kind \"{}\"",
+                                      variant.name, role.name, role.name, role.kind));
+    return nullptr;
+  }
+  try {
+    const ComponentInfo& info = registry.component(name);
+    if (info.kind == role.kind) return &info;
+    problems.error(own ? place : id->place,
+                   fmt::format("components.{}.id: expected a component of kind \"{}\", found {} of "
+                               "kind \"{}\"",
+                               role.name, role.kind, info.id, info.kind));
+  } catch (const Error& error) {
+    const std::string whose = own ? fmt::format("variant \"{}\" needs ", variant.name) : "";
+    problems.error(own ? place : id->place,
+                   fmt::format("{}components.{}.id: {}", whose, role.name, error.what()),
+                   error.status());
+  }
+  return nullptr;
+}
+
+void refuse_path(const FilledRole& filled, Problems& problems) {
+  const Node* path =
+      filled.table && !takes_path(*filled.info) ? filled.table->find("path") : nullptr;
+  if (!path) return;
+  problems.error(path->key_place,
+                 fmt::format("{}.path: {} takes no files", filled.label(), filled.info->id));
+}
+
+json presets(const ComponentInfo& info) {
+  json values = json::object();
+  for (const Param& param : info.params) {
+    if (!param.preset.is_null()) values[param.key] = param.preset;
+  }
+  return values;
+}
+
+json read_component_table(const FilledRole& filled, const Vocabulary& vocabulary,
+                          Problems& problems) {
+  if (!filled.table) return json::object();
+  Node table = *filled.table;
+  refuse_path(filled, problems);
+  if (!takes_path(*filled.info)) {
+    std::erase_if(table.children, [](const Node& child) { return child.key == "path"; });
+  }
+  return read_table(table, filled.label(), table_params(*filled.info), &vocabulary, problems);
+}
+
+void check_path_value(const Node* node, const std::string& label, const json& path,
+                      Problems& problems) {
+  if (!node || fs::exists(path.get<std::string>())) return;
+  problems.error(
+      node->place,
+      fmt::format("{}.path: there is no file or folder \"{}\"", label, path.get<std::string>()),
+      Status::NotFound);
+}
+
+void open_weights_at(const FilledRole& filled, const json& paths,
+                     const registry::Registry& registry, ComponentPlan& plan, Problems& problems) {
+  const std::vector<fs::path> files(paths.begin(), paths.end());
+  try {
+    open_weights(plan, files, registry);
+  } catch (const Error& error) {
+    problems.error(filled.table->find("path")->place,
+                   fmt::format("{}.path: {}", filled.label(), error.what()), error.status());
+  }
+}
+
+ComponentPlan plan_component(const FilledRole& filled, const registry::Registry& registry,
+                             const std::string& dtype, const Vocabulary& vocabulary,
+                             Problems& problems) {
+  ComponentPlan plan;
+  plan.role = filled.role->name;
+  plan.where = filled.place.text();
+  plan.info = filled.info;
+  const json given = read_component_table(filled, vocabulary, problems);
+  plan.dtype = given.value("dtype", dtype);
+  plan.values = presets(*filled.info);
+  plan.values.update(given);
+  plan.values.erase("id");
+  plan.values.erase("dtype");
+  if (filled.info->pattern) {
+    plan.values.erase("path");
+    if (given.contains("path")) {
+      open_weights_at(filled, given["path"], registry, plan, problems);
+    }
+  } else if (given.contains("path")) {
+    check_path_value(filled.table->find("path"), filled.label(), given["path"], problems);
+  }
+  return plan;
+}
+
+bool lacks_path(const FilledRole& filled) {
+  if (!takes_path(*filled.info) || (filled.table && filled.table->find("path"))) return false;
+  const Param* own = find_param(filled.info->params, "path");
+  return filled.info->pattern || own->preset.is_null();
+}
+
+}  // namespace
+
+FilledRoles fill_roles(const Node& document, const registry::Registry& registry,
+                       const registry::VariantInfo& variant, Problems& problems) {
+  const Node* components = document.find("components");
+  if (components && components->type != NodeType::Table) {
+    problems.error(components->place,
+                   "components: expected a table for each role, found " + components->describe());
+    return {{}, false};
+  }
+  if (components) check_roles(*components, variant, problems);
+
+  FilledRoles filled;
+  for (const Role& role : variant.roles) {
+    const Node* table = components ? components->find(role.name) : nullptr;
+    if (!table && !role.required) continue;
+    const Place place = table ? table->place : document.find("variant")->place;
+    const ComponentInfo* info = choose(role, table, place, registry, variant, problems);
+    if (info) filled.roles.push_back({&role, info, table, place});
+    if (!info) filled.complete = false;
+  }
+  return filled;
+}
+
+std::vector<Param> table_params(const ComponentInfo& info) {
+  std::vector<Param> params;
+  for (const Param& param : component_params()) {
+    if (param.key != "path" || info.pattern) params.push_back(param);
+  }
+  for (Param param : info.params) {
+    if (find_param(params, param.key)) continue;
+    if (param.key == "path") param.unit = kPathUnit;
+    params.push_back(param);
+  }
+  return params;
+}
+
+std::vector<ComponentPlan> plan_components(const std::vector<FilledRole>& roles,
+                                           const registry::Registry& registry,
+                                           const std::string& dtype, const Vocabulary& vocabulary,
+                                           Problems& problems) {
+  std::vector<ComponentPlan> plans;
+  for (const FilledRole& filled : roles) {
+    plans.push_back(plan_component(filled, registry, dtype, vocabulary, problems));
+  }
+  return plans;
+}
+
+void report_missing_paths(const std::vector<FilledRole>& roles, const Place& place,
+                          const registry::VariantInfo& variant, Problems& problems) {
+  std::vector<std::string> missing;
+  for (const FilledRole& filled : roles) {
+    if (lacks_path(filled)) missing.push_back(filled.label() + ".path");
+  }
+  if (missing.empty()) return;
+  problems.error(
+      place,
+      fmt::format("variant \"{}\" needs files that are not given: {}; set each to a file "
+                  "or folder",
+                  variant.name, fmt::join(missing, ", ")),
+      Status::NotFound);
+}
+
+}  // namespace gesso::config

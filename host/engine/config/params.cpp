@@ -1,0 +1,277 @@
+#include "engine/config/params.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "engine/base/suggest.hpp"
+
+namespace gesso::config {
+namespace {
+
+using nlohmann::json;
+using registry::Param;
+
+Param make(int32_t type, const char* key, const char* summary, json preset = nullptr,
+           const char* unit = "", json min = nullptr, json max = nullptr,
+           std::vector<std::string> choices = {}) {
+  return {key,
+          type,
+          summary,
+          unit,
+          std::move(preset),
+          std::move(min),
+          std::move(max),
+          std::move(choices)};
+}
+
+Param choice(const char* key, const char* summary, json preset, std::vector<std::string> choices) {
+  return make(GESSO_VALUE_TEXT, key, summary, std::move(preset), "", nullptr, nullptr,
+              std::move(choices));
+}
+
+constexpr int32_t kInt = GESSO_VALUE_INT, kInts = GESSO_VALUE_INTS, kReal = GESSO_VALUE_REAL;
+constexpr int32_t kText = GESSO_VALUE_TEXT, kTexts = GESSO_VALUE_TEXTS, kBool = GESSO_VALUE_BOOL;
+
+const std::vector<Param> kFileParams = {
+    make(kText, "variant", "The model: a variant's id, name or alias"),
+    choice("numerics",
+           "precise: rounding only where it is needed; diffsynth: the same roundings as "
+           "DiffSynth-Studio",
+           "precise", {"precise", "diffsynth"}),
+    choice("dtype", "The type that all components compute in", "bf16", {"bf16", "f32"}),
+};
+
+const std::vector<Param> kComponentParams = {
+    make(kText, "id", "Another component of the same kind than the variant's own"),
+    make(kTexts, "path",
+         "Its weights: a file, a list of files, a pattern such as \"model-*.safetensors\", or a "
+         "folder; relative to this file",
+         nullptr, kPathUnit),
+    choice("dtype", "The type that this component computes in; default: the one of the file",
+           nullptr, {"bf16", "f32"}),
+};
+
+// Names and defaults as in DiffSynth-Studio's Z-Image pipeline.
+const std::vector<Param> kGenerateParams = {
+    make(kTexts, "prompt", "What to paint; a list makes one picture of each", ""),
+    make(kTexts, "negative_prompt", "What to keep away from; read only when cfg_scale is not 1",
+         ""),
+    make(kReal, "cfg_scale",
+         "Strength of the prompt against the negative prompt; exactly 1 saves the second pass", 1.0,
+         "", 0.0),
+    make(kInt, "height", "Rounded up to the variant's multiple", 1024, "pixels", 16),
+    make(kInt, "width", "Rounded up to the variant's multiple", 1024, "pixels", 16),
+    make(kInts, "seed",
+         "The same seed gives the same noise; a list makes one picture of each; default: random",
+         nullptr, "", 0),
+    choice("rand_device", "The device whose random numbers are used", "cpu", {"cpu"}),
+    make(kInt, "num_inference_steps", "How often the denoiser runs", 8, "steps", 1, 1000),
+    // 0 would leave nothing to do; schedulers take strengths above it only.
+    make(kReal, "denoising_strength",
+         "With input_image: 1 ignores the image, towards 0 it stays as it is", 1.0, "", 0.001, 1.0),
+    make(kText, "input_image", "The picture to start from (PNG, JPEG, WebP)", nullptr, kPathUnit),
+    make(kInt, "num_images", "Pictures to make; with a single seed they get seed, seed + 1, ...", 1,
+         "pictures", 1, 10000),
+    make(kInt, "preview_every", "Shows the picture so far every so many steps; 0: never", 0,
+         "steps", 0),
+    make(kBool, "tiled", "Decodes in tiles, which needs less memory", false),
+    make(kInt, "tile_size", "Edge of a tile; 0: the codec's own", 0, "latent cells", 0),
+    make(kInt, "tile_stride", "From tile to tile, at most tile_size; 0: the codec's own", 0,
+         "latent cells", 0),
+};
+
+const std::vector<Param> kOutputParams = {
+    make(kText, "path",
+         "File of a picture, .png, .jpg, .jpeg or .webp; {name}, {index}, {seed} and {prompt} are "
+         "replaced; relative to this file",
+         nullptr, kPathUnit),
+    make(kText, "sheet",
+         "File of a contact sheet when there are several pictures; relative to this file", nullptr,
+         kPathUnit),
+    make(kInt, "quality", "Of JPEG and WebP", 95, "percent", 1, 100),
+};
+
+bool is_list(int32_t type) {
+  return type == GESSO_VALUE_INTS || type == GESSO_VALUE_REALS || type == GESSO_VALUE_TEXTS;
+}
+
+int32_t item_type(int32_t type) {
+  switch (type) {
+    case GESSO_VALUE_INTS:
+      return GESSO_VALUE_INT;
+    case GESSO_VALUE_REALS:
+      return GESSO_VALUE_REAL;
+    case GESSO_VALUE_TEXTS:
+      return GESSO_VALUE_TEXT;
+    default:
+      return type;
+  }
+}
+
+std::string wrong_type(const Param& param, const json& value) {
+  return fmt::format("expected {}, found {}", expected(param), describe(value));
+}
+
+/// An integral real as an integer; `value` as it is if there is no such integer.
+json to_integer(const json& value) {
+  constexpr double kExact = 9007199254740992.0;  // 2^53: above, reals skip integers
+  if (!value.is_number_float()) return value;
+  const double real = value.get<double>();
+  const bool integral = std::trunc(real) == real && std::abs(real) <= kExact;
+  return integral ? json(static_cast<int64_t>(real)) : value;
+}
+
+json to_item_type(int32_t type, const json& value) {
+  if (type == GESSO_VALUE_INT) return to_integer(value);
+  if (type == GESSO_VALUE_REAL && value.is_number_integer()) return json(value.get<double>());
+  return value;
+}
+
+bool has_type(int32_t type, const json& value) {
+  switch (type) {
+    case GESSO_VALUE_INT:
+      return value.is_number_integer();
+    case GESSO_VALUE_REAL:
+      return value.is_number_float() && std::isfinite(value.get<double>());
+    case GESSO_VALUE_TEXT:
+      return value.is_string();
+    default:
+      return value.is_boolean();
+  }
+}
+
+std::string with_unit(const Param& param, const json& value) {
+  return param.unit.empty() ? describe_number(value)
+                            : fmt::format("{} {}", describe_number(value), param.unit);
+}
+
+std::string out_of_range(const Param& param, const json& value) {
+  if (!value.is_number()) return {};
+  if (!param.min.is_null() && value < param.min) {
+    return fmt::format("{} is less than the least allowed, {}", describe_number(value),
+                       with_unit(param, param.min));
+  }
+  if (!param.max.is_null() && value > param.max) {
+    return fmt::format("{} is more than the most allowed, {}", describe_number(value),
+                       with_unit(param, param.max));
+  }
+  return {};
+}
+
+std::string not_a_choice(const Param& param, const json& value) {
+  const auto& choices = param.choices;
+  if (choices.empty() || !value.is_string()) return {};
+  const std::string word = value.get<std::string>();
+  if (std::find(choices.begin(), choices.end(), word) != choices.end()) return {};
+  return fmt::format("\"{}\" is not one of \"{}\"{}", word, fmt::join(choices, "\", \""),
+                     base::did_you_mean(word, choices));
+}
+
+Checked check_item(const Param& param, const json& given) {
+  const int32_t type = item_type(param.type);
+  const json value = to_item_type(type, given);
+  if (!has_type(type, value)) return {value, wrong_type(param, given)};
+  std::string problem = out_of_range(param, value);
+  return {value, problem.empty() ? not_a_choice(param, value) : problem};
+}
+
+}  // namespace
+
+const std::vector<Param>& file_params() { return kFileParams; }
+const std::vector<Param>& component_params() { return kComponentParams; }
+const std::vector<Param>& generate_params() { return kGenerateParams; }
+const std::vector<Param>& output_params() { return kOutputParams; }
+
+std::vector<Param> generate_params(const std::vector<const registry::ComponentInfo*>& components,
+                                   const registry::VariantInfo& variant) {
+  std::vector<Param> params = kGenerateParams;
+  for (const registry::ComponentInfo* component : components) {
+    for (const Param& param : component->run_params) {
+      Param* standard = const_cast<Param*>(find_param(params, param.key));
+      if (standard && !param.preset.is_null()) standard->preset = param.preset;
+      if (!standard && is_run_param_kind(component->kind)) params.push_back(param);
+    }
+  }
+  const json max_size =
+      variant.limits.is_object() ? variant.limits.value("max_size", json()) : json();
+  for (Param& param : params) {
+    if (variant.defaults.contains(param.key)) param.preset = variant.defaults[param.key];
+    if (param.key == "height" || param.key == "width") param.max = max_size;
+  }
+  return params;
+}
+
+std::vector<Param> generate_params(const registry::Registry& registry,
+                                   const registry::VariantInfo& variant) {
+  std::vector<const registry::ComponentInfo*> components;
+  for (const registry::Role& role : variant.roles) {
+    for (const registry::ComponentInfo& component : registry.components()) {
+      if (component.id == role.component) components.push_back(&component);
+    }
+  }
+  return generate_params(components, variant);
+}
+
+bool is_run_param_kind(std::string_view kind) { return kind == "scheduler" || kind == "composer"; }
+
+const Param* find_param(const std::vector<Param>& params, std::string_view key) {
+  for (const Param& param : params) {
+    if (param.key == key) return &param;
+  }
+  return nullptr;
+}
+
+std::string expected(const Param& param) {
+  switch (param.type) {
+    case GESSO_VALUE_INT:
+      return "an integer";
+    case GESSO_VALUE_REAL:
+      return "a number";
+    case GESSO_VALUE_TEXT:
+      return "a text";
+    case GESSO_VALUE_INTS:
+      return "an integer or a list of integers";
+    case GESSO_VALUE_REALS:
+      return "a number or a list of numbers";
+    case GESSO_VALUE_TEXTS:
+      return "a text or a list of texts";
+    default:
+      return "true or false";
+  }
+}
+
+std::string describe_number(const json& value) {
+  return value.is_number_float() ? fmt::format("{}", value.get<double>()) : value.dump();
+}
+
+std::string describe(const json& value) {
+  if (value.is_object()) return "a table";
+  if (value.is_array()) return value.empty() ? "an empty list" : "a list";
+  if (value.is_string()) return fmt::format("the text \"{}\"", value.get<std::string>());
+  if (value.is_number_integer()) return "the integer " + describe_number(value);
+  if (value.is_number()) return "the number " + describe_number(value);
+  return value.dump();
+}
+
+Checked check_value(const Param& param, const json& value) {
+  if (!is_list(param.type)) return check_item(param, value);
+  if (!value.is_array()) {
+    Checked item = check_item(param, value);
+    return {json::array({item.value}), item.problem};
+  }
+  if (value.empty()) return {value, wrong_type(param, value)};
+  Checked list{json::array(), {}};
+  Param item_param = param;
+  item_param.type = item_type(param.type);
+  for (size_t i = 0; i < value.size(); ++i) {
+    Checked item = check_item(item_param, value[i]);
+    if (!item.problem.empty()) return {value, fmt::format("item {}: {}", i + 1, item.problem)};
+    list.value.push_back(item.value);
+  }
+  return list;
+}
+
+}  // namespace gesso::config

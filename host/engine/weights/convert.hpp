@@ -1,0 +1,24 @@
+// From the element type of a file to the one that a computation wants.
+#pragma once
+
+#include "engine/weights/tensor_view.hpp"
+
+namespace gesso::weights {
+
+/// Alignment of the memory that `materialize` makes, in bytes.
+inline constexpr size_t kTensorAlignment = 64;
+
+/// `view` in another type: plain types rounded to nearest even, block formats dequantised as ggml
+/// does. When the type is already `target`, the view itself is returned (no copy, no alignment).
+/// Large tensors use up to `threads` threads; 0: as many as the machine has.
+/// @param target  F32, BF16, F16, F8_E4M3 or F8_E5M2 (fp8 overflows to NaN or Inf, it never
+/// saturates)
+/// @throws Error  NotSupported for another target or for C64
+TensorView materialize(const TensorView& view, DType target, unsigned threads = 0);
+
+/// The same into memory of the caller, `byte_size(target, view.shape)` bytes; equal types are
+/// copied.
+void convert_into(const TensorView& view, DType target, std::span<std::byte> out,
+                  unsigned threads = 0);
+
+}  // namespace gesso::weights

@@ -1,0 +1,28 @@
+// The tensors of a file under the names that a layout gives them.
+#pragma once
+
+#include "engine/weights/component_pattern.hpp"
+#include "engine/weights/weight_set.hpp"
+
+#include <string>
+#include <vector>
+
+namespace gesso::weights {
+
+/// A tensor of a file, or one of the equal parts of it, under its canonical name.
+struct SpelledTensor : NamedShape {
+  const TensorInfo* source = nullptr;
+  int64_t part = 0;
+  int64_t parts = 1;
+};
+
+/// True when all tensors that the layout is detected by are there.
+bool detected(const WeightSet& set, const Layout& layout, const std::string& prefix);
+
+/// Applies a layout; tensors without the prefix and dropped ones are left out.
+std::vector<SpelledTensor> spell(const WeightSet& set, const Layout& layout,
+                                 const std::string& prefix);
+
+TensorView view_of(const WeightSet& set, const SpelledTensor& tensor);
+
+}  // namespace gesso::weights

@@ -1,0 +1,170 @@
+#include "runtime/instance.hpp"
+
+#include <fmt/format.h>
+
+#include "gesso/service/components.h"
+#include "gesso/service/random.h"
+#include "runtime/sampling.hpp"
+
+namespace gesso::runtime {
+namespace {
+
+weights::DType compute_type(const config::ComponentPlan& plan) {
+  if (plan.dtype == "f32") return weights::DType::F32;
+  if (plan.dtype == "bf16") return weights::DType::BF16;
+  throw Error(Status::InvalidArgument, fmt::format("{}: dtype \"{}\" is no compute type; there are "
+                                                   "\"bf16\" and \"f32\"",
+                                                   plan.where, plan.dtype));
+}
+
+gesso_status_t GESSO_CALL random_normal(uint64_t seed, DLTensor* out, gesso_error_t* error) {
+  return guard(error, [&] {
+    const auto filled = elements<float>(*out);
+    const at::Tensor noise =
+        initial_noise(seed, 1, 1, static_cast<int64_t>(filled.size()), at::kFloat);
+    std::copy_n(noise.const_data_ptr<float>(), filled.size(), filled.data());
+  });
+}
+
+void add_value(ValueList& values, const std::string& key, const nlohmann::json& value) {
+  if (value.is_boolean()) {
+    values.set_boolean(key, value.get<bool>());
+  } else if (value.is_number_integer()) {
+    values.set_integer(key, value.get<int64_t>());
+  } else if (value.is_number()) {
+    values.set_real(key, value.get<double>());
+  } else if (value.is_string()) {
+    values.set_text(key, value.get<std::string>());
+  } else if (value.is_array() && !value.empty()) {
+    const auto all = [&](auto test) { return std::all_of(value.begin(), value.end(), test); };
+    if (all([](const auto& v) { return v.is_number_integer(); })) {
+      values.set_integers(key, value.get<std::vector<int64_t>>());
+    } else if (all([](const auto& v) { return v.is_number(); })) {
+      values.set_reals(key, value.get<std::vector<double>>());
+    } else if (all([](const auto& v) { return v.is_string(); })) {
+      values.set_texts(key, value.get<std::vector<std::string>>());
+    }
+  }
+}
+
+}  // namespace
+
+void Messages::log(int32_t level, const std::string& text) const {
+  const Watch* watch = watch_;
+  if (!watch || level < GESSO_LOG_INFO) return;
+  Event event;
+  event.type = level >= GESSO_LOG_WARNING ? Event::Warning : Event::Info;
+  event.text = text;
+  watch->event(event);
+}
+
+CallScope::CallScope(const Watch& watch) {
+  call_ = {};
+  call_.struct_size = sizeof call_;
+  call_.flags = GESSO_CALL_DETERMINISTIC;
+  call_.data = const_cast<Watch*>(&watch);
+  call_.device = {kDLCPU, 0};
+  call_.error = &text_.error;
+  call_.cancelled = [](const gesso_call_t* call) -> int32_t {
+    return static_cast<const Watch*>(call->data)->cancelled();
+  };
+  call_.progress = [](const gesso_call_t* call, uint64_t done, uint64_t total, const char* what) {
+    Event event;
+    event.type = Event::Step;
+    event.stage = what ? what : "";
+    event.step = done;
+    event.total = total;
+    static_cast<const Watch*>(call->data)->event(event);
+  };
+}
+
+ValueList values_from_json(const nlohmann::json& object, const std::string& prefix) {
+  ValueList values;
+  if (!object.is_object()) return values;
+  for (const auto& [key, value] : object.items()) add_value(values, prefix + key, value);
+  return values;
+}
+
+/// The C struct that a component sees as its host. The table comes first, so that its address is
+/// the address of this.
+struct Instance::HostSide {
+  gesso_host_t table{};
+  const Siblings* siblings = nullptr;
+  const Messages* messages = nullptr;
+  std::string role;
+
+  static const HostSide& of(const gesso_host_t* host) {
+    return *static_cast<const HostSide*>(host->data);
+  }
+  static const void* GESSO_CALL get_service(const gesso_host_t*, const char* id) {
+    static const gesso_components_service_t components{sizeof(gesso_components_service_t), 0, find};
+    static const gesso_random_service_t random{sizeof(gesso_random_service_t), 0, random_normal};
+    const std::string_view wanted = id ? id : "";
+    if (wanted == GESSO_WEIGHTS_ID) return &gesso_weights::service();
+    if (wanted == GESSO_COMPONENTS_ID) return &components;
+    if (wanted == GESSO_RANDOM_ID) return &random;
+    return nullptr;
+  }
+  static gesso_status_t GESSO_CALL find(const gesso_host_t* host, const char* role,
+                                        gesso_component_t** out, gesso_error_t* error) {
+    return guard(error, [&] {
+      const Instance* found = of(host).siblings->find(role ? role : "");
+      if (!found) {
+        throw Error(Status::NotFound,
+                    fmt::format("\"{}\" asks for the role \"{}\", which this pipeline "
+                                "does not fill; it has {}",
+                                of(host).role, role ? role : "", of(host).siblings->roles()));
+      }
+      *out = found->component();
+    });
+  }
+};
+
+Instance::Instance(const config::PipelinePlan& pipeline, const config::ComponentPlan& plan,
+                   const Siblings& siblings, const Messages& messages, BoundaryClock& clock)
+    : plan_(plan), host_(std::make_unique<HostSide>()) {
+  host_->siblings = &siblings;
+  host_->messages = &messages;
+  host_->role = plan.role;
+  host_->table = {sizeof(gesso_host_t),
+                  GESSO_ABI_MINOR,
+                  host_.get(),
+                  "gesso",
+                  "0.1.0",
+                  [](const gesso_host_t* host, int32_t level, const char* text) {
+                    HostSide::of(host).messages->log(level, text ? text : "");
+                  },
+                  HostSide::get_service};
+  if (plan.weights) {
+    weights_ = std::make_unique<gesso_weights>(plan.info->id, plan.role, plan.weights,
+                                               compute_type(plan), &clock);
+  }
+
+  ValueList values = values_from_json(plan.values);
+  values.set_text("numerics", pipeline.numerics).set_text("dtype", plan.dtype);
+  if (plan.config.is_object()) {
+    for (const auto& [key, value] : plan.config.items()) add_value(values, "config." + key, value);
+  }
+  const gesso_setup_t setup{sizeof(gesso_setup_t), values.size(), values.data(), weights_.get()};
+
+  component_ = pipeline.registry->create(plan.info->id, &host_->table);
+  const Watch nobody;
+  const CallScope call(nobody);
+  try {
+    check_call(component_->prepare(component_->self, call.get(), &setup), call.get());
+  } catch (const Error& e) {
+    component_->destroy(component_->self);
+    throw Error(e.status(), fmt::format("{}: {}: {}", plan.where, plan.info->id, e.what()));
+  }
+}
+
+Instance::~Instance() { component_->destroy(component_->self); }
+
+void Instance::missing_interface(const char* id) const {
+  throw Error(Status::NotSupported,
+              fmt::format("{}: {} offers no interface \"{}\", which the role \"{}\" "
+                          "needs",
+                          plan_.where, plan_.info->id, id, plan_.role));
+}
+
+}  // namespace gesso::runtime
