@@ -1,0 +1,11 @@
+// What this processor is good at.
+#pragma once
+
+namespace gesso::nn {
+
+/// True when the processor multiplies bf16 matrices itself (AVX512-BF16, AMX). Elsewhere bf16
+/// products are several times slower than float32 ones, so `linear` and `conv2d` compute in float32
+/// and round once.
+bool has_native_bf16();
+
+}  // namespace gesso::nn

@@ -1,0 +1,41 @@
+// Loops over rows of numbers, compiled for several instruction sets and chosen when the library is
+// loaded. They know no tensors; norm.cpp, rotary.cpp and activation.cpp split the rows over
+// threads.
+//
+// Where an argument is bf16, results are rounded to it wherever the plain version rounds. Row
+// buffers of x and y may be the same. D: length of a row.
+#pragma once
+
+#include <cstdint>
+
+namespace gesso::nn::kernels {
+
+/// A bf16 number as its bits.
+struct BFloat16 {
+  uint16_t bits;
+};
+
+/// y = round(x / rms(x)) * w, then * scale where that is given. `scale` may be null.
+void rms_norm(const float* x, const float* w, const float* scale, float eps, int64_t rows,
+              int64_t D, float* y);
+void rms_norm(const BFloat16* x, const BFloat16* w, const BFloat16* scale, float eps, int64_t rows,
+              int64_t D, BFloat16* y);
+
+/// x += gate * rms_norm(y). `gate` may be null: 1.
+void add_gated_rms_norm(float* x, const float* y, const float* w, const float* gate, float eps,
+                        int64_t rows, int64_t D);
+void add_gated_rms_norm(BFloat16* x, const BFloat16* y, const BFloat16* w, const BFloat16* gate,
+                        float eps, int64_t rows, int64_t D);
+
+/// For each of `tokens` rows of H heads of D numbers, in place: rms_norm of each head, then
+/// rotation of the pairs (2i, 2i+1) by cos, sin [tokens, D/2], in float32.
+void head_norm_rotate(float* x, const float* w, const float* cos, const float* sin, float eps,
+                      int64_t tokens, int64_t H, int64_t D);
+void head_norm_rotate(BFloat16* x, const BFloat16* w, const float* cos, const float* sin, float eps,
+                      int64_t tokens, int64_t H, int64_t D);
+
+/// a = silu(a) * b
+void silu_multiply(float* a, const float* b, int64_t count);
+void silu_multiply(BFloat16* a, const BFloat16* b, int64_t count);
+
+}  // namespace gesso::nn::kernels

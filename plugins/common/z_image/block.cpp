@@ -1,0 +1,107 @@
+// L: tokens, D: width, H: heads, K: numbers of a head, C: width of the embedded timestep.
+#include "z_image/block.hpp"
+
+#include "nn/activation.hpp"
+#include "nn/attention.hpp"
+#include "nn/linear.hpp"
+#include "nn/norm.hpp"
+
+namespace gesso::z_image {
+namespace {
+
+enum : uint32_t {  // places of the weights in their unit
+  kToQ,
+  kToK,
+  kToV,
+  kToOut,
+  kNormQ,
+  kNormK,
+  kW1,
+  kW2,
+  kW3,
+  kAttentionNorm1,
+  kAttentionNorm2,
+  kFfnNorm1,
+  kFfnNorm2,
+  kModulation,
+  kModulationBias
+};
+
+std::vector<nn::WeightSpec> block_weights(const std::string& p, const DitConfig& c,
+                                          bool modulated) {
+  std::vector<nn::WeightSpec> specs{
+      {p + ".attention.to_q.weight", {c.dim, c.dim}},
+      {p + ".attention.to_k.weight", {c.dim, c.dim}},
+      {p + ".attention.to_v.weight", {c.dim, c.dim}},
+      {p + ".attention.to_out.0.weight", {c.dim, c.dim}},
+      {p + ".attention.norm_q.weight", {c.head_dim}},
+      {p + ".attention.norm_k.weight", {c.head_dim}},
+      {p + ".feed_forward.w1.weight", {c.ffn_dim, c.dim}},
+      {p + ".feed_forward.w2.weight", {c.dim, c.ffn_dim}},
+      {p + ".feed_forward.w3.weight", {c.ffn_dim, c.dim}},
+      {p + ".attention_norm1.weight", {c.dim}},
+      {p + ".attention_norm2.weight", {c.dim}},
+      {p + ".ffn_norm1.weight", {c.dim}},
+      {p + ".ffn_norm2.weight", {c.dim}},
+  };
+  if (modulated) {
+    specs.push_back({p + ".adaLN_modulation.0.weight", {4 * c.dim, c.condition_dim}});
+    specs.push_back({p + ".adaLN_modulation.0.bias", {4 * c.dim}});
+  }
+  return specs;
+}
+
+/// Scales and gates of a block; all undefined (1) where it is not modulated.
+struct Modulation {
+  at::Tensor scale_attention, gate_attention, scale_ffn, gate_ffn;
+};
+
+Modulation modulation_of(const nn::WeightUnit::Scope& w, const at::Tensor& condition_1C,
+                         int64_t item) {
+  const auto m =
+      nn::linear(condition_1C, w[kModulation], w[kModulationBias].data, item).flatten().chunk(4);
+  return {m[0].add(1), m[1].tanh(), m[2].add(1), m[3].tanh()};
+}
+
+}  // namespace
+
+Block::Block(const Weights& weights, const std::string& name, const DitConfig& config,
+             bool modulated)
+    : unit_(weights, name, block_weights(name, config, modulated)),
+      head_dim_(config.head_dim),
+      eps_(config.norm_eps),
+      modulated_(modulated) {}
+
+void Block::Scope::forward(at::Tensor& x_LD, const nn::Rotary& rotary,
+                           const at::Tensor& condition_1C, int64_t item) const {
+  const double eps = block_.eps_;
+  const Modulation m = block_.modulated_ ? modulation_of(w_, condition_1C, item) : Modulation{};
+
+  at::Tensor h_LD = nn::rms_norm(x_LD, w_[kAttentionNorm1].data, eps, m.scale_attention);
+  h_LD = attend(h_LD, rotary, item);
+  nn::add_gated_rms_norm_(x_LD, h_LD, w_[kAttentionNorm2].data, eps, m.gate_attention);
+
+  h_LD = nn::rms_norm(x_LD, w_[kFfnNorm1].data, eps, m.scale_ffn);
+  h_LD = feed_forward(h_LD, item);
+  nn::add_gated_rms_norm_(x_LD, h_LD, w_[kFfnNorm2].data, eps, m.gate_ffn);
+}
+
+at::Tensor Block::Scope::attend(const at::Tensor& x_LD, const nn::Rotary& rotary,
+                                int64_t item) const {
+  const auto heads = [&](uint32_t place) {
+    return nn::linear(x_LD, w_[place], {}, item).unflatten(-1, {-1, block_.head_dim_});
+  };
+  at::Tensor q_LHK = heads(kToQ), k_LHK = heads(kToK);
+  const at::Tensor v_LHK = heads(kToV);
+  nn::head_norm_rotate_(q_LHK, w_[kNormQ].data, block_.eps_, rotary);
+  nn::head_norm_rotate_(k_LHK, w_[kNormK].data, block_.eps_, rotary);
+  return nn::linear(nn::attention(q_LHK, k_LHK, v_LHK), w_[kToOut], {}, item);
+}
+
+at::Tensor Block::Scope::feed_forward(const at::Tensor& x_LD, int64_t item) const {
+  at::Tensor gate = nn::linear(x_LD, w_[kW1], {}, item);
+  nn::silu_multiply_(gate, nn::linear(x_LD, w_[kW3], {}, item));
+  return nn::linear(gate, w_[kW2], {}, item);
+}
+
+}  // namespace gesso::z_image

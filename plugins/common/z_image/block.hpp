@@ -1,0 +1,44 @@
+// One transformer block: attention and feed-forward, each between two RMSNorms, scaled and gated by
+// the timestep where the block is modulated.
+#pragma once
+
+#include "nn/rotary.hpp"
+#include "nn/weight_unit.hpp"
+#include "z_image/dit_config.hpp"
+
+namespace gesso::z_image {
+
+class Block {
+ public:
+  /// Declares the unit `name`, such as "layers.7".
+  Block(const Weights& weights, const std::string& name, const DitConfig& config, bool modulated);
+
+  class Scope {
+   public:
+    Scope(Block& block, const Call& call) : block_(block), w_(block.unit_.enter(call)) {}
+    /// Moves one item's tokens through the block, in place.
+    ///
+    /// @param x_LD          hidden state
+    /// @param rotary        angles of the L tokens
+    /// @param condition_1C  embedded timestep; ignored by blocks that are not modulated
+    /// @param item          place in the batch, for updates that belong to some items only
+    void forward(at::Tensor& x_LD, const nn::Rotary& rotary, const at::Tensor& condition_1C,
+                 int64_t item) const;
+
+   private:
+    at::Tensor attend(const at::Tensor& x_LD, const nn::Rotary& rotary, int64_t item) const;
+    at::Tensor feed_forward(const at::Tensor& x_LD, int64_t item) const;
+    Block& block_;
+    nn::WeightUnit::Scope w_;
+  };
+  Scope enter(const Call& call) { return Scope(*this, call); }
+  void prefetch() const { unit_.prefetch(); }
+
+ private:
+  nn::WeightUnit unit_;
+  int64_t head_dim_;
+  double eps_;
+  bool modulated_;
+};
+
+}  // namespace gesso::z_image

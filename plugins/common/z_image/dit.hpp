@@ -1,0 +1,57 @@
+// The Z-Image transformer in its basic mode (Turbo and Base), for a batch of any sizes.
+//
+//   picture -> patches -> embed -> noise refiner  --+
+//                                                    +-> main blocks -> final layer -> -velocity
+//   caption features   -> embed -> context refiner --+
+//
+// Block after block, and within a block item after item: each unit of weights is entered once per
+// step, and an item's numbers do not depend on its neighbours.
+// Source: docs/numerics.md; the network predicts the negative velocity, and so its output is
+// negated.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "z_image/block.hpp"
+#include "z_image/sequence.hpp"
+
+namespace gesso::z_image {
+
+enum class Numerics {
+  Precise,    ///< the timestep keeps its float32 value
+  DiffSynth,  ///< the timestep is rounded to bf16, before and after 1000 - t
+};
+
+struct DitItem {
+  at::Tensor latents_CHW;
+  at::Tensor text_LT;  ///< features of the caption without padding
+  float timestep;      ///< the scheduler's t in (0, 1000]; 1000 is noise
+};
+
+class Dit {
+ public:
+  /// Reads sizes, declares one unit per block. @throws Error as `read_config`
+  explicit Dit(const Setup& setup);
+
+  const DitConfig& config() const { return config_; }
+
+  /// @return  velocity (noise - clean) per item, [C, H, W] in the type of the weights
+  /// @throws Error  InvalidArgument for sizes that the model does not take; Cancelled
+  std::vector<at::Tensor> velocity(const Call& call, const std::vector<DitItem>& items,
+                                   Numerics numerics);
+
+ private:
+  struct State;
+  void embed_timesteps(const Call& call, std::vector<State>& batch, Numerics numerics);
+  void embed_images(const Call& call, std::vector<State>& batch);
+  void embed_captions(const Call& call, std::vector<State>& batch);
+  void join(std::vector<State>& batch) const;
+  void finish(const Call& call, std::vector<State>& batch);
+
+  DitConfig config_;
+  nn::WeightUnit time_embedder_, image_embedder_, caption_embedder_, final_layer_;
+  std::vector<Block> noise_refiner_, context_refiner_, layers_;
+};
+
+}  // namespace gesso::z_image

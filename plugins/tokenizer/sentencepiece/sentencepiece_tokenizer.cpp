@@ -1,0 +1,99 @@
+#include "sentencepiece_tokenizer.hpp"
+
+#include <fmt/format.h>
+#include <sentencepiece_processor.h>
+#include <unicode/utf8.h>
+
+#include <cerrno>
+#include <fstream>
+#include <system_error>
+
+#include "gesso/cpp/error.hpp"
+
+namespace gesso::spm {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path file_of(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return path;
+  for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"})
+    if (fs::exists(path / name, error)) return path / name;
+  throw Error(
+      Status::NotFound,
+      fmt::format("{}: expected tokenizer.model, spiece.model or sentencepiece.bpe.model in "
+                  "this folder",
+                  path.string()));
+}
+
+std::string bytes_of(const fs::path& path) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file)
+    throw Error(
+        errno == EACCES ? Status::Denied : Status::NotFound,
+        fmt::format("{}: cannot open: {}", path.string(), std::generic_category().message(errno)));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void check(const sentencepiece::util::Status& status, Status code, const std::string& where) {
+  if (!status.ok()) throw Error(code, fmt::format("{}: {}", where, status.ToString()));
+}
+
+// The library would put U+FFFD in place of broken bytes without a word.
+void check_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t start = at;
+    UChar32 c;
+    U8_NEXT(text.data(), at, text.size(), c);
+    if (c < 0)
+      throw Error(
+          Status::InvalidArgument,
+          fmt::format("the text is not UTF-8: byte {} is 0x{:02x}, which begins no character "
+                      "or one that is cut; was it saved in another encoding?",
+                      start, static_cast<unsigned char>(text[start])));
+  }
+}
+
+}  // namespace
+
+Tokenizer::Tokenizer(const fs::path& path)
+    : processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
+  const fs::path file = file_of(path);
+  const std::string bytes = bytes_of(file);
+  // An empty file is a valid, empty message to the library.
+  if (bytes.empty()) throw Error(Status::BadData, fmt::format("{}: is empty", file.string()));
+  check(processor_->LoadFromSerializedProto(bytes), Status::BadData,
+        fmt::format("{}: is no SentencePiece model", file.string()));
+}
+
+Tokenizer::~Tokenizer() = default;
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
+  check_utf8(text);
+  std::vector<int> ids;
+  check(processor_->Encode(text, &ids), Status::Internal, "SentencePiece cannot encode");
+  return ids;
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids) const {
+  for (int32_t id : ids)
+    if (id < 0 || static_cast<size_t>(id) >= vocab_size())
+      throw Error(Status::InvalidArgument,
+                  fmt::format("no token has the id {}, expected 0 to {}", id, vocab_size() - 1));
+  std::string text;
+  check(processor_->Decode(std::vector<int>(ids.begin(), ids.end()), &text), Status::Internal,
+        "SentencePiece cannot decode");
+  return text;
+}
+
+std::optional<int32_t> Tokenizer::token_id(std::string_view token) const {
+  const int id = processor_->PieceToId(token);  // an unknown piece gets the id of <unk>
+  if (processor_->IdToPiece(id) != token) return {};
+  return id;
+}
+
+size_t Tokenizer::vocab_size() const { return static_cast<size_t>(processor_->GetPieceSize()); }
+
+}  // namespace gesso::spm
