@@ -1,0 +1,152 @@
+"""libgesso from another language: one file, ctypes, nothing else."""
+
+import ctypes
+import json
+import os
+import re
+import unittest
+from pathlib import Path
+
+from program import DEMO, needs_demo
+
+LIBRARY = os.environ["GESSO_LIBRARY"]
+HEADERS = Path(os.environ["GESSO_HEADERS"])
+
+OK, CANCELLED, INVALID_ARGUMENT = 0, 1, 2
+INT, TEXT = 1, 3
+STEP, END = 2, 7
+
+
+class Error(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32), ("status", ctypes.c_int32),
+                ("text", ctypes.c_char_p), ("capacity", ctypes.c_uint32),
+                ("length", ctypes.c_uint32)]
+
+
+class Union(ctypes.Union):
+    _fields_ = [("i", ctypes.c_int64), ("r", ctypes.c_double), ("t", ctypes.c_char_p)]
+
+
+class Value(ctypes.Structure):
+    _fields_ = [("key", ctypes.c_char_p), ("type", ctypes.c_int32), ("count", ctypes.c_uint32),
+                ("u", Union)]
+
+
+class Request(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32), ("n_values", ctypes.c_uint32),
+                ("values", ctypes.POINTER(Value)), ("images", ctypes.c_void_p),
+                ("n_images", ctypes.c_uint64)]
+
+
+class Event(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32), ("type", ctypes.c_int32),
+                ("stage", ctypes.c_char_p), ("text", ctypes.c_char_p), ("step", ctypes.c_uint64),
+                ("total", ctypes.c_uint64), ("seconds_left", ctypes.c_double),
+                ("image", ctypes.c_void_p), ("status", ctypes.c_int32),
+                ("reserved", ctypes.c_uint32)]
+
+
+ON_EVENT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(Event))
+
+
+class Callbacks(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32), ("reserved", ctypes.c_uint32), ("event", ON_EVENT),
+                ("user", ctypes.c_void_p)]
+
+
+def open_library():
+    library = ctypes.CDLL(LIBRARY)
+    library.gesso_version.restype = ctypes.c_char_p
+    library.gesso_text_data.restype = ctypes.c_char_p
+    library.gesso_image_text.restype = ctypes.c_char_p
+    library.gesso_image_pixels.restype = ctypes.c_void_p
+    return library
+
+
+def declared_functions():
+    text = "".join(header.read_text() for header in sorted(HEADERS.glob("*.h")))
+    return set(re.findall(r"\b(gesso_[a-z_]+)\(", text))
+
+
+class LibraryTest(unittest.TestCase):
+    def setUp(self):
+        self.library = open_library()
+        self.error = Error(ctypes.sizeof(Error), 0, None, 0, 0)
+        self.buffer = ctypes.create_string_buffer(4096)
+        self.error.text = ctypes.cast(self.buffer, ctypes.c_char_p)
+        self.error.capacity = len(self.buffer)
+        self.engine = self.make("gesso_engine_create", None)
+        self.addCleanup(self.library.gesso_engine_destroy, self.engine)
+
+    def status(self, function, *arguments):
+        return getattr(self.library, function)(*arguments, ctypes.byref(self.error))
+
+    def make(self, function, *arguments):
+        """Calls a function whose last result is a handle."""
+        handle = ctypes.c_void_p()
+        status = self.status(function, *arguments, ctypes.byref(handle))
+        self.assertEqual(status, OK, self.buffer.value.decode())
+        return handle
+
+    def text(self, function, *arguments):
+        handle = self.make(function, *arguments)
+        answer = self.library.gesso_text_data(handle).decode()
+        self.library.gesso_text_release(handle)
+        return answer
+
+    def test_every_declared_function_is_exported(self):
+        functions = declared_functions()
+        self.assertIn("gesso_generate", functions)
+        for name in functions:
+            self.assertTrue(hasattr(self.library, name), name)
+
+    def test_questions_are_answered(self):
+        answer = json.loads(self.text("gesso_engine_ask", self.engine, b"plugins", None))
+        self.assertIn("candidates", answer)
+        self.assertEqual(self.status("gesso_engine_ask", self.engine, b"nothing", None,
+                                     ctypes.byref(ctypes.c_void_p())), INVALID_ARGUMENT)
+        self.assertIn(b"nothing", self.buffer.value)
+
+    def generate(self, pipeline, values, on_event):
+        list_ = (Value * len(values))()
+        for i, (key, value) in enumerate(values.items()):
+            list_[i].key, list_[i].count = key.encode(), 1
+            if isinstance(value, int):
+                list_[i].type, list_[i].u.i = INT, value
+            else:
+                list_[i].type, list_[i].u.t = TEXT, value.encode()
+        request = Request(ctypes.sizeof(Request), len(values), list_, None, 0)
+        self.callback = ON_EVENT(on_event)  # lives as long as the job
+        callbacks = Callbacks(ctypes.sizeof(Callbacks), 0, self.callback, None)
+        return self.make("gesso_generate", pipeline, ctypes.byref(request), ctypes.byref(callbacks))
+
+    @needs_demo
+    def test_a_picture_is_made_and_a_cancelled_run_leaves_the_pipeline_usable(self):
+        pipeline = self.make("gesso_pipeline_load", self.engine, str(DEMO).encode(), None, 0)
+        self.addCleanup(self.library.gesso_pipeline_release, pipeline)
+        values = {"prompt": "a red circle", "seed": 3, "num_inference_steps": 3}
+
+        def cancel(_user, job, event):
+            if event[0].type == STEP:
+                self.library.gesso_job_cancel(ctypes.c_void_p(job))
+
+        job = self.generate(pipeline, values, cancel)
+        self.assertEqual(self.status("gesso_job_wait", job, ctypes.c_uint64(0)), CANCELLED)
+        self.library.gesso_job_release(job)
+
+        heard = []
+        job = self.generate(pipeline, values, lambda _u, _j, event: heard.append(event[0].type))
+        image = self.make("gesso_job_next", job)
+        parameters = json.loads(self.library.gesso_image_text(image, b"gesso"))
+        self.assertEqual(parameters["generate"]["seed"], 3)
+        self.assertTrue(self.library.gesso_image_pixels(image))
+        self.library.gesso_image_release(image)
+        self.assertEqual(self.status("gesso_job_wait", job, ctypes.c_uint64(0)), OK)
+        self.assertEqual((heard.count(STEP), heard[-1]), (3, END))
+        report = json.loads(self.text("gesso_job_report", job))
+        self.assertEqual(report["status"], "OK")
+        self.library.gesso_job_release(job)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,65 @@
+// nn::linear: widened products against plain ones, and low-rank updates.
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/randn.h>
+#include <doctest/doctest.h>
+
+#include "nn/linear.hpp"
+
+using namespace gesso;
+
+namespace {
+
+at::Tensor noise(std::vector<int64_t> shape, at::ScalarType type, uint64_t seed) {
+  auto generator = at::detail::createCPUGenerator(seed);
+  return at::randn(shape, generator).to(type);
+}
+
+double max_rel(const at::Tensor& found, const at::Tensor& expected) {
+  const at::Tensor f = found.to(at::kDouble), e = expected.to(at::kDouble);
+  return f.sub(e).abs().max().item<double>() / e.abs().max().item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("a widened product equals the plain one up to one rounding, for weights of any size") {
+  for (const auto& [rows, in, out] :
+       {std::tuple{1, 8, 3}, {7, 64, 129}, {33, 1024, 5000}, {600, 64, 129}}) {
+    for (const bool biased : {false, true}) {
+      CAPTURE(out);
+      const at::Tensor x = noise({rows, in}, at::kBFloat16, 1);
+      const at::Tensor w = noise({out, in}, at::kBFloat16, 2);
+      const at::Tensor bias = biased ? noise({out}, at::kBFloat16, 3) : at::Tensor();
+      const at::Tensor found = nn::linear_widened(x, w, bias), plain = nn::linear_plain(x, w, bias);
+      REQUIRE(found.sizes() == plain.sizes());
+      CHECK((found.scalar_type() == at::kBFloat16));
+      CHECK(max_rel(found, plain) <= 1.0 / 256);
+      CHECK(found.ne(plain).to(at::kDouble).mean().item<double>() < 0.001);
+    }
+  }
+}
+
+TEST_CASE("leading axes of the input stay") {
+  const at::Tensor x = noise({2, 3, 16}, at::kBFloat16, 1), w = noise({4, 16}, at::kBFloat16, 2);
+  CHECK(nn::linear_widened(x, w, {}).sizes() == at::IntArrayRef({2, 3, 4}));
+  CHECK(nn::linear(x, {w, {}}).sizes() == at::IntArrayRef({2, 3, 4}));
+}
+
+TEST_CASE("a low-rank update adds scale * (x A^T) B^T for its items only") {
+  const at::Tensor x = noise({5, 16}, at::kFloat, 1), w = noise({8, 16}, at::kFloat, 2);
+  const at::Tensor a = noise({2, 16}, at::kFloat, 3), b = noise({8, 2}, at::kFloat, 4);
+  const nn::Weight plain{w, {}}, updated{w, {{a, b, 0.7, 0b10}}};
+  CHECK(at::equal(nn::linear(x, updated, {}, 0), nn::linear(x, plain)));
+  const at::Tensor fused = w.add(b.matmul(a), 0.7);
+  CHECK(max_rel(nn::linear(x, updated, {}, 1), nn::linear(x, {fused, {}})) < 1e-6);
+}
+
+TEST_CASE("updates add up in bf16, too, and scale 0 gives the earlier bits") {
+  const at::Tensor x = noise({5, 64}, at::kBFloat16, 1), w = noise({8, 64}, at::kBFloat16, 2);
+  const at::Tensor a = noise({2, 64}, at::kFloat, 3), b = noise({8, 2}, at::kFloat, 4);
+  const nn::Weight plain{w, {}};
+  CHECK(at::equal(nn::linear(x, {w, {{a, b, 0.0}}}), nn::linear(x, plain)));
+  const at::Tensor twice = nn::linear(x, {w, {{a, b, 0.5}, {a, b, 0.5}}});
+  const at::Tensor once = nn::linear(x, {w, {{a, b, 1.0}}});
+  CHECK(max_rel(twice, once) < 0.02);
+}

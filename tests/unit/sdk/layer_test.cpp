@@ -1,0 +1,142 @@
+#include <doctest/doctest.h>
+
+#include "gesso/cpp/module.hpp"
+
+using namespace gesso;
+
+namespace {
+
+/// Doubles what it gets; fails on request.
+class Doubler : public Component<Doubler, ModuleInterface> {
+ public:
+  static constexpr Info info{.id = "org.example.doubler",
+                             .kind = "denoiser",
+                             .name = "Doubler",
+                             .version = "1.0.0",
+                             .summary = "Doubles"};
+  static inline int alive = 0;
+  Doubler() { ++alive; }
+  ~Doubler() { --alive; }
+
+  static const std::vector<Op<Doubler>>& ops() {
+    static const std::vector<Op<Doubler>> list{{.name = "double",
+                                                .inputs = {{"x", "N", kPerItem}},
+                                                .outputs = {{"y", "N", kPerItem}},
+                                                .run = &Doubler::twice}};
+    return list;
+  }
+  void prepare(const Setup& setup) { offset_ = static_cast<float>(setup.values.real("offset", 0)); }
+  void twice(const Call& call, const Inputs& inputs, Outputs& outputs) {
+    call.poll();
+    int32_t index = 0;
+    for (const gesso_tensor_t* x : inputs.list("x")) {
+      const auto from = elements<float>(x->dl_tensor);
+      Tensor y = Tensor::empty(kF32, shape_of(x->dl_tensor));
+      const auto to = elements<float>(y.dl());
+      for (size_t i = 0; i < from.size(); ++i) to[i] = 2 * from[i] + offset_;
+      outputs.put("y", index++, std::move(y));
+    }
+    if (inputs.values().has("fail")) throw Error(Status::BadData, "as asked");
+  }
+
+ private:
+  float offset_ = 0;
+};
+
+Tensor numbers(std::vector<float> values) {
+  const int64_t count = static_cast<int64_t>(values.size());
+  Tensor t = Tensor::empty(kF32, {&count, 1});
+  std::copy(values.begin(), values.end(), elements<float>(t.dl()).begin());
+  return t;
+}
+
+struct Loaded {
+  gesso_host_t host{sizeof(gesso_host_t), GESSO_ABI_MINOR, nullptr, "test", "0", nullptr, nullptr};
+  ErrorText text;
+  gesso_call_t call{};
+  gesso_component_t* component = nullptr;
+
+  Loaded() {
+    call.struct_size = sizeof call;
+    call.error = &text.error;
+    const gesso_plugin_t* plugin = nullptr;
+    check(Plugin<Doubler>::entry(&host, &plugin, &text.error, "org.example", "1", "v", "l"), text);
+    check(plugin->create(plugin, &host, "org.example.doubler", &component, &text.error), text);
+  }
+  ~Loaded() { component->destroy(component->self); }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Loaded, "an operation runs through the C tables") {
+  ValueList values;
+  values.set_integer("offset", 1);
+  const gesso_setup_t setup{sizeof setup, values.size(), values.data(), nullptr};
+  REQUIRE(component->prepare(component->self, &call, &setup) == GESSO_STATUS_OK);
+  const Tensor a = numbers({1, 2}), b = numbers({3});
+  const auto results =
+      ModuleRef(component).run(&call, "double", {{"x", 0, a.get()}, {"x", 1, b.get()}});
+  REQUIRE(results.size() == 2);
+  CHECK(elements<float>(results[0].tensor.dl())[1] == 5);
+  CHECK(results[1].index == 1);
+  CHECK(elements<float>(results[1].tensor.dl())[0] == 7);
+}
+
+TEST_CASE_FIXTURE(Loaded, "an exception becomes a status and a text, with the component's id") {
+  ValueList values;
+  values.set_boolean("fail", true);
+  const Tensor a = numbers({1});
+  CHECK_THROWS_WITH_AS(ModuleRef(component).run(&call, "double", {{"x", 0, a.get()}}, values),
+                       "org.example.doubler: as asked", Error);
+}
+
+TEST_CASE_FIXTURE(Loaded, "cancel ends a run with its own status") {
+  call.cancelled = [](const gesso_call_t*) -> int32_t { return 1; };
+  try {
+    ModuleRef(component).run(&call, "double", {});
+    FAIL("no error");
+  } catch (const Error& e) {
+    CHECK(e.status() == Status::Cancelled);
+  }
+}
+
+TEST_CASE_FIXTURE(Loaded, "unknown operations, ports and interfaces are refused") {
+  CHECK_THROWS_AS(ModuleRef(component).run(&call, "triple", {}), Error);
+  CHECK_THROWS_AS(ModuleRef(component).run(&call, "double", {{"z", 0, nullptr}}), Error);
+  CHECK(component->get_interface(component->self, "gesso.module/1x") == nullptr);
+  CHECK(component->get_interface(component->self, "gesso.scheduler/1") == nullptr);
+}
+
+TEST_CASE("a thousand instances leave nothing behind") {
+  for (int i = 0; i < 1000; ++i) Loaded loaded;
+  CHECK(Doubler::alive == 0);
+}
+
+TEST_CASE("another minor is refused while the major is 0") {
+  gesso_host_t host{
+      sizeof(gesso_host_t), GESSO_ABI_MINOR + 1, nullptr, "test", "0", nullptr, nullptr};
+  ErrorText text;
+  const gesso_plugin_t* plugin = nullptr;
+  CHECK(Plugin<Doubler>::entry(&host, &plugin, &text.error, "org.example", "1", "v", "l") ==
+        GESSO_STATUS_INCOMPATIBLE);
+  CHECK(text.text().find("rebuild it against this release") != std::string::npos);
+}
+
+TEST_CASE("a text longer than its room is cut and says so") {
+  char room[8];
+  gesso_error_t error = GESSO_ERROR_INIT(room, sizeof room);
+  CHECK(guard(&error, [] { throw Error(Status::BadData, "0123456789"); }) == GESSO_STATUS_BAD_DATA);
+  CHECK(std::string(room) == "0123456");
+  CHECK(error.length == 10);
+}
+
+TEST_CASE("values of another type are errors, absent ones are the preset") {
+  ValueList values;
+  values.set_text("name", "x").set_integers("list", {1, 2}).set_texts("words", {"a", "b"});
+  const Values view = values.view();
+  CHECK(view.text("name", "") == "x");
+  CHECK(view.reals("list") == std::vector<double>{1, 2});
+  CHECK(view.texts("words").back() == "b");
+  CHECK(view.integer("absent", 5) == 5);
+  CHECK_THROWS_AS(view.integer("name", 0), Error);
+}
