@@ -24,7 +24,7 @@ install_packages() {
     say "setup: no Debian packages here; expecting the libraries of scripts/setup.sh to be installed"
     return 0
   }
-  # Ubuntu 22.04 names the turbojpeg headers differently, and has g++ 11 by default.
+  # Ubuntu 22.04 has g++ 11 by default.
   if ! command -v "${CXX:-g++}" >/dev/null || ! at_least "$("${CXX:-g++}" -dumpversion)" $minimum_gcc; then
     packages+=(g++-$minimum_gcc)
   fi

@@ -1,7 +1,6 @@
 #include "runtime/generation.hpp"
 
 #include <ATen/ops/full.h>
-#include <ATen/ops/zeros.h>
 #include <ATen/TensorOperators.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
@@ -13,61 +12,12 @@
 #include "gesso/kind/denoiser.h"
 #include "gesso/kind/memory_policy.h"
 #include "gesso/kind/text_encoder.h"
+#include "runtime/operation_run.hpp"
 #include "runtime/report.hpp"
 #include "runtime/sampling.hpp"
 
 namespace gesso::runtime {
 namespace {
-
-/// A tensor handed to a module for the time of one call.
-class Lent {
- public:
-  explicit Lent(const at::Tensor& tensor) : tensor_(torch::give(tensor)) {}
-  gesso_tensor_t* get() const { return tensor_.get(); }
-
- private:
-  Tensor tensor_;
-};
-
-/// Runs an operation with lists of items and gives the items of one output back, in order.
-class OperationRun {
- public:
-  OperationRun(gesso_component_t* component, std::string_view operation)
-      : module_(component), operation_(operation) {}
-
-  OperationRun& feed(std::string_view port, const std::vector<at::Tensor>& items) {
-    for (size_t i = 0; i < items.size(); ++i) lend(port, static_cast<int32_t>(i), items[i]);
-    return *this;
-  }
-  OperationRun& feed_whole(std::string_view port, const at::Tensor& tensor) {
-    lend(port, -1, tensor);
-    return *this;
-  }
-  std::map<std::string, std::vector<at::Tensor>> run(const CallScope& call,
-                                                     const ValueList& values) {
-    std::map<std::string, std::vector<at::Tensor>> results;
-    for (Output& output : module_.run(call.get(), operation_, inputs_, values)) {
-      auto& list = results[output.port];
-      const auto place = static_cast<size_t>(std::max(output.index, 0));
-      if (list.size() <= place) list.resize(place + 1);
-      list[place] = torch::adopt(std::move(output.tensor));
-    }
-    return results;
-  }
-  gesso_estimate_t estimate(const CallScope& call, const ValueList& values) const {
-    return module_.estimate(call.get(), operation_, inputs_, values);
-  }
-
- private:
-  void lend(std::string_view port, int32_t index, const at::Tensor& tensor) {
-    lent_.emplace_back(tensor);
-    inputs_.push_back({port, index, lent_.back().get()});
-  }
-  ModuleRef module_;
-  std::string operation_;
-  std::deque<Lent> lent_;
-  std::vector<Input> inputs_;
-};
 
 /// The items of one output; all must be there.
 std::vector<at::Tensor> take(std::map<std::string, std::vector<at::Tensor>>& results,
@@ -389,28 +339,41 @@ std::vector<at::Tensor> LoadedPipeline::initial_latents(const GenerateRequest& r
   return latents;
 }
 
+uint64_t LoadedPipeline::step_flops(const CallScope& call, const Conditioning& text,
+                                    const std::vector<at::Tensor>& latents) const {
+  return denoise_operation(text, latents, 0).estimate(call, {}).flops;
+}
+
+/// One run for all pictures; with guidance for both sides, so that each block's weights are used
+/// twice.
+OperationRun LoadedPipeline::denoise_operation(const Conditioning& text,
+                                               const std::vector<at::Tensor>& latents,
+                                               double timestep) const {
+  std::vector<at::Tensor> inputs = latents, features = text.positive;
+  if (!text.negative.empty()) {
+    inputs.insert(inputs.end(), latents.begin(), latents.end());
+    features.insert(features.end(), text.negative.begin(), text.negative.end());
+  }
+  const at::Tensor timesteps =
+      at::full({static_cast<int64_t>(inputs.size())}, timestep, at::TensorOptions(at::kFloat));
+  OperationRun operation(instance("denoiser").component(), GESSO_OP_DENOISE);
+  operation.feed(GESSO_PORT_LATENTS, inputs)
+      .feed_whole(GESSO_PORT_TIMESTEP, timesteps)
+      .feed(GESSO_PORT_TEXT, features);
+  return operation;
+}
+
 std::vector<at::Tensor> LoadedPipeline::predict(const GenerateRequest& request,
                                                 const CallScope& call, const Conditioning& text,
                                                 const std::vector<at::Tensor>& latents,
                                                 const gesso_eval_t& eval) {
   const size_t pictures = latents.size();
-  std::vector<at::Tensor> inputs = latents, features = text.positive;
-  if (!text.negative.empty()) {  // both sides in one run: each block's weights are used twice
-    inputs.insert(inputs.end(), latents.begin(), latents.end());
-    features.insert(features.end(), text.negative.begin(), text.negative.end());
-  }
-  const at::Tensor timesteps =
-      at::full({static_cast<int64_t>(inputs.size())}, eval.timestep, at::TensorOptions(at::kFloat));
   ValueList values;
   values.set_text("numerics", plan_.numerics);
-  const Instance& denoiser = instance("denoiser");
-  auto results = OperationRun(denoiser.component(), GESSO_OP_DENOISE)
-                     .feed(GESSO_PORT_LATENTS, inputs)
-                     .feed_whole(GESSO_PORT_TIMESTEP, timesteps)
-                     .feed(GESSO_PORT_TEXT, features)
-                     .run(call, values);
+  auto results = denoise_operation(text, latents, eval.timestep).run(call, values);
+  const size_t runs = text.negative.empty() ? pictures : 2 * pictures;
   std::vector<at::Tensor> predictions =
-      take(results, GESSO_PORT_PREDICTION, inputs.size(), denoiser.plan().info->id);
+      take(results, GESSO_PORT_PREDICTION, runs, instance("denoiser").plan().info->id);
   for (at::Tensor& prediction : predictions) prediction = prediction.to(state_type());
   if (!text.negative.empty()) {
     for (size_t i = 0; i < pictures; ++i) {
@@ -514,18 +477,7 @@ nlohmann::json LoadedPipeline::generate(const GenerateRequest& request, const Wa
 
   report.begin("denoise");
   enter_phase("denoiser");
-  {
-    OperationRun one(instance("denoiser").component(), GESSO_OP_DENOISE);
-    std::vector<at::Tensor> features = text.positive, inputs = latents;
-    features.insert(features.end(), text.negative.begin(), text.negative.end());
-    if (!text.negative.empty()) inputs.insert(inputs.end(), latents.begin(), latents.end());
-    const auto estimate =
-        one.feed(GESSO_PORT_LATENTS, inputs)
-            .feed_whole(GESSO_PORT_TIMESTEP, at::zeros({static_cast<int64_t>(inputs.size())}))
-            .feed(GESSO_PORT_TEXT, features)
-            .estimate(call, {});
-    report.json["step_flops"] = estimate.flops;
-  }
+  report.json["step_flops"] = step_flops(call, text, latents);
   denoise(request, watch, call, text, evals, latents, report);
 
   report.begin("decode");

@@ -8,6 +8,7 @@
 
 #include "gesso/cpp/torch.hpp"
 #include "runtime/instance.hpp"
+#include "runtime/operation_run.hpp"
 #include "runtime/runtime.hpp"
 
 namespace gesso::runtime {
@@ -46,6 +47,10 @@ class LoadedPipeline : public Pipeline, public Siblings {
   std::vector<gesso_eval_t> schedule(const GenerateRequest& request, const CallScope& call);
   std::vector<at::Tensor> initial_latents(const GenerateRequest& request, const CallScope& call,
                                           const std::vector<gesso_eval_t>& evals, Report& report);
+  OperationRun denoise_operation(const Conditioning& text, const std::vector<at::Tensor>& latents,
+                                 double timestep) const;
+  uint64_t step_flops(const CallScope& call, const Conditioning& text,
+                      const std::vector<at::Tensor>& latents) const;
   std::vector<at::Tensor> predict(const GenerateRequest& request, const CallScope& call,
                                   const Conditioning& text, const std::vector<at::Tensor>& latents,
                                   const gesso_eval_t& eval);

@@ -2,10 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <deque>
-
-#include "gesso/cpp/torch.hpp"
-
 namespace gesso::golden {
 namespace {
 
@@ -68,22 +64,12 @@ Tensors Bench::run(const std::string& operation,
                    const ValueList& values) {
   const runtime::Watch nobody;
   const runtime::CallScope call(nobody);
-  std::deque<Tensor> lent;
-  std::vector<Input> inputs;
-  const auto lend = [&](std::string_view port, int32_t index, const at::Tensor& tensor) {
-    lent.push_back(torch::give(tensor));
-    inputs.push_back({port, index, lent.back().get()});
-  };
-  for (const auto& [port, items] : lists) {
-    for (size_t i = 0; i < items.size(); ++i) lend(port, static_cast<int32_t>(i), items[i]);
-  }
-  for (const auto& [port, tensor] : whole) lend(port, -1, tensor);
+  runtime::OperationRun run(instance_->component(), operation);
+  for (const auto& [port, items] : lists) run.feed(port, items);
+  for (const auto& [port, tensor] : whole) run.feed_whole(port, tensor);
   Tensors results;
-  for (Output& output :
-       ModuleRef(instance_->component()).run(call.get(), operation, inputs, values)) {
-    const std::string name =
-        output.index < 0 ? output.port : fmt::format("{}.{}", output.port, output.index);
-    results[name] = torch::adopt(std::move(output.tensor));
+  for (const auto& [port, items] : run.run(call, values)) {
+    for (size_t i = 0; i < items.size(); ++i) results[fmt::format("{}.{}", port, i)] = items[i];
   }
   return results;
 }

@@ -32,7 +32,7 @@ class Bench : public runtime::Siblings {
   runtime::Instance* find(const std::string&) const override { return nullptr; }
   std::string roles() const override { return "none"; }
 
-  /// Runs an operation; the results by "port.index" (or "port" for index -1).
+  /// Runs an operation; the results by "port.index".
   Tensors run(const std::string& operation,
               const std::vector<std::pair<std::string, std::vector<at::Tensor>>>& lists,
               const std::vector<std::pair<std::string, at::Tensor>>& whole,

@@ -310,7 +310,7 @@ struct MemoryPolicyInterface {
     guard(nullptr, [&] {
       const auto made = static_cast<T*>(self)->on_event(*event);
       count = static_cast<uint32_t>(std::min<size_t>(capacity, made.size()));
-      std::copy_n(made.begin(), count, moves);
+      if (count > 0) std::copy_n(made.begin(), count, moves);
     });
     return count;
   }
