@@ -45,7 +45,7 @@ std::filesystem::path tokenizer_json(const std::filesystem::path& path);
 
 /// @throws Error  NotFound or Denied for the file; BadData, naming the place, when it is no
 ///                tokenizer.json of a byte-level BPE or contradicts itself; NotSupported for parts
-///                of the format that would change the ids and are not implemented. The texts go
+///                of the format that would change the ids and Gesso does not apply. The texts go
 ///                behind the name of the file, which they leave out.
 TokenizerFile read_tokenizer_json(const std::filesystem::path& file);
 
