@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "engine/base/suggest.hpp"
+#include "engine/registry/param.hpp"
 
 namespace gesso::config {
 namespace {
@@ -94,22 +95,7 @@ const std::vector<Param> kOutputParams = {
     make(kInt, "quality", "Of JPEG and WebP", 95, "percent", 1, 100),
 };
 
-bool is_list(int32_t type) {
-  return type == GESSO_VALUE_INTS || type == GESSO_VALUE_REALS || type == GESSO_VALUE_TEXTS;
-}
-
-int32_t item_type(int32_t type) {
-  switch (type) {
-    case GESSO_VALUE_INTS:
-      return GESSO_VALUE_INT;
-    case GESSO_VALUE_REALS:
-      return GESSO_VALUE_REAL;
-    case GESSO_VALUE_TEXTS:
-      return GESSO_VALUE_TEXT;
-    default:
-      return type;
-  }
-}
+bool is_list(int32_t type) { return registry::element_type(type) != type; }
 
 std::string wrong_type(const Param& param, const json& value) {
   return fmt::format("expected {}, found {}", expected(param), describe(value));
@@ -171,7 +157,7 @@ std::string not_a_choice(const Param& param, const json& value) {
 }
 
 Checked check_item(const Param& param, const json& given) {
-  const int32_t type = item_type(param.type);
+  const int32_t type = registry::element_type(param.type);
   const json value = to_item_type(type, given);
   if (!has_type(type, value)) return {value, wrong_type(param, given)};
   std::string problem = out_of_range(param, value);
@@ -265,7 +251,7 @@ Checked check_value(const Param& param, const json& value) {
   if (value.empty()) return {value, wrong_type(param, value)};
   Checked list{json::array(), {}};
   Param item_param = param;
-  item_param.type = item_type(param.type);
+  item_param.type = registry::element_type(param.type);
   for (size_t i = 0; i < value.size(); ++i) {
     Checked item = check_item(item_param, value[i]);
     if (!item.problem.empty()) return {value, fmt::format("item {}: {}", i + 1, item.problem)};

@@ -12,19 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-int32_t element_type(int32_t type) {
-  switch (type) {
-    case GESSO_VALUE_INTS:
-      return GESSO_VALUE_INT;
-    case GESSO_VALUE_REALS:
-      return GESSO_VALUE_REAL;
-    case GESSO_VALUE_TEXTS:
-      return GESSO_VALUE_TEXT;
-    default:
-      return type;
-  }
-}
-
 int32_t read_type(const StrictTable& table) {
   const std::string name = table.text("type");
   const auto known = std::ranges::find(kTypeNames, name, &TypeName::name);
@@ -124,6 +111,19 @@ std::vector<Param> read_params(const StrictTable& component, std::string_view ke
     params.push_back(std::move(param));
   }
   return params;
+}
+
+int32_t element_type(int32_t type) {
+  switch (type) {
+    case GESSO_VALUE_INTS:
+      return GESSO_VALUE_INT;
+    case GESSO_VALUE_REALS:
+      return GESSO_VALUE_REAL;
+    case GESSO_VALUE_TEXTS:
+      return GESSO_VALUE_TEXT;
+    default:
+      return type;
+  }
 }
 
 }  // namespace gesso::registry

@@ -15,4 +15,7 @@ std::vector<Param> read_params(const StrictTable& component, std::string_view ke
 /// "int" for GESSO_VALUE_INT, and so on.
 std::string_view type_name(int32_t type);
 
+/// Of a list, the type of its elements; of all others, the type itself.
+int32_t element_type(int32_t type);
+
 }  // namespace gesso::registry

@@ -6,6 +6,7 @@
 
 #include "byte_level.hpp"
 #include "gesso/cpp/error.hpp"
+#include "text/utf8.hpp"
 #include "tokenizer_file.hpp"
 #include "unicode.hpp"
 
@@ -80,7 +81,7 @@ Tokenizer::Tokenizer(TokenizerFile file)
       vocab_size_(std::max(added_.end_id(), bpe_.vocabulary().end_id())) {}
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text) {
-  check_utf8(text);
+  text::check_utf8(text);
   std::vector<int32_t> ids;
   for (const Stretch& stretch : raw_tokens_.split(text)) {
     if (stretch.id) {

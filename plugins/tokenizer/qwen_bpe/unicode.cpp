@@ -1,12 +1,9 @@
 #include "unicode.hpp"
 
-#include <fmt/format.h>
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
-
-#include "gesso/cpp/error.hpp"
 
 namespace gesso::bpe {
 namespace {
@@ -33,20 +30,6 @@ bool is_word(UChar32 c) {
 }
 
 }  // namespace
-
-void check_utf8(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const size_t start = at;
-    UChar32 c;
-    U8_NEXT(text.data(), at, text.size(), c);
-    if (c < 0)
-      throw Error(
-          Status::InvalidArgument,
-          fmt::format("the text is not UTF-8: byte {} is 0x{:02x}, which begins no character "
-                      "or one that is cut; was it saved in another encoding?",
-                      start, static_cast<unsigned char>(text[start])));
-  }
-}
 
 std::string repair_utf8(std::string_view bytes) {
   std::string text;

@@ -7,9 +7,6 @@
 
 namespace gesso::bpe {
 
-/// @throws Error  InvalidArgument naming the position of the first byte that is not UTF-8
-void check_utf8(std::string_view text);
-
 /// A copy in which each maximal broken sequence became U+FFFD.
 std::string repair_utf8(std::string_view bytes);
 

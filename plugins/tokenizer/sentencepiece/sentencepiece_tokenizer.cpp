@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <sentencepiece_processor.h>
-#include <unicode/utf8.h>
 
 #include <cerrno>
 #include <fstream>
 #include <system_error>
 
 #include "gesso/cpp/error.hpp"
+#include "text/utf8.hpp"
 
 namespace gesso::spm {
 namespace {
@@ -41,21 +41,6 @@ void check(const sentencepiece::util::Status& status, Status code, const std::st
   if (!status.ok()) throw Error(code, fmt::format("{}: {}", where, status.ToString()));
 }
 
-// The library would put U+FFFD in place of broken bytes without a word.
-void check_utf8(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const size_t start = at;
-    UChar32 c;
-    U8_NEXT(text.data(), at, text.size(), c);
-    if (c < 0)
-      throw Error(
-          Status::InvalidArgument,
-          fmt::format("the text is not UTF-8: byte {} is 0x{:02x}, which begins no character "
-                      "or one that is cut; was it saved in another encoding?",
-                      start, static_cast<unsigned char>(text[start])));
-  }
-}
-
 }  // namespace
 
 Tokenizer::Tokenizer(const fs::path& path)
@@ -71,7 +56,7 @@ Tokenizer::Tokenizer(const fs::path& path)
 Tokenizer::~Tokenizer() = default;
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
-  check_utf8(text);
+  text::check_utf8(text);  // the library would put U+FFFD in place of broken bytes without a word
   std::vector<int> ids;
   check(processor_->Encode(text, &ids), Status::Internal, "SentencePiece cannot encode");
   return ids;
