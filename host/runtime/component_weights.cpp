@@ -2,22 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <ATen/ops/mm.h>
+#include <ATen/TensorOperators.h>
+
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string_view>
 
 #include "engine/weights/convert.hpp"
 #include "gesso/cpp/error.hpp"
-#include "gesso/cpp/tensor.hpp"
-
-using gesso::Error;
-using gesso::Status;
-using gesso::runtime::BorrowedTensor;
-using gesso::runtime::BoundaryClock;
-using gesso::weights::DType;
-using gesso::weights::TensorView;
+#include "gesso/cpp/torch.hpp"
+#include "gesso/kind/delta_source.h"
 
 namespace gesso::runtime {
+
+using weights::DType;
+using weights::TensorView;
 
 DLDataType dl_type(DType dtype) {
   switch (dtype) {
@@ -73,17 +74,73 @@ BorrowedTensor::BorrowedTensor(const TensorView& view, DLDataType dtype)
                         0};
 }
 
+/// An update as a component sees it.
+class ShownDelta {
+ public:
+  explicit ShownDelta(const WeightDelta& delta)
+      : a_(torch::give(delta.a)),
+        b_(torch::give(delta.b)),
+        parts_{a_.get(), b_.get()},
+        scale_(delta.scale),
+        items_(delta.items) {}
+  ShownDelta(ShownDelta&&) = default;
+  ShownDelta& operator=(ShownDelta&&) = default;
+
+  /// Valid while this stays where it is.
+  gesso_delta_t raw() const {
+    return {GESSO_DELTA_LOW_RANK, 0, 2, scale_, items_, parts_.data(), 0, 0};
+  }
+
+ private:
+  Tensor a_, b_;
+  std::array<gesso_tensor_t*, 2> parts_;
+  double scale_;
+  uint64_t items_;
+};
+
+namespace {
+
+/// A weight with an update added, in float32.
+at::Tensor with_delta(const at::Tensor& base, const WeightDelta& delta) {
+  if (delta.a.defined()) {
+    return base + at::mm(delta.b.to(at::kFloat), delta.a.to(at::kFloat)) * delta.scale;
+  }
+  const at::Tensor whole = delta.replace(base);
+  return delta.scale == 1 ? whole : base + (whole - base) * delta.scale;
+}
+
+}  // namespace
 }  // namespace gesso::runtime
+
+using gesso::Error;
+using gesso::Status;
+using gesso::runtime::BorrowedTensor;
+using gesso::runtime::BoundaryClock;
+using gesso::runtime::DeltaTarget;
+using gesso::runtime::ShownDelta;
+using gesso::runtime::WeightDelta;
+using gesso::weights::DType;
+using gesso::weights::TensorView;
 
 struct gesso_weights::Weight {
   std::string name;
-  TensorView stored;    // in the file
-  DType wanted;         // what the component computes with
-  bool absent = false;  // an optional weight that the file does not have
-  TensorView placed;    // what the view shows
+  TensorView stored;                // in the file
+  DType wanted;                     // what the component computes with
+  bool absent = false;              // an optional weight that the file does not have
+  uint32_t flags = 0;               // of the request
+  TensorView placed;                // what the view shows
+  std::vector<WeightDelta> deltas;  // all updates, in order
+  std::vector<ShownDelta> shown;    // those that the component adds
   std::optional<BorrowedTensor> tensor;
   gesso_tensor_t* part = nullptr;
 
+  bool is_target() const {
+    return !absent && stored.shape.size() == 2 && !(flags & GESSO_WEIGHT_BUFFER);
+  }
+  /// Whether the component itself adds this update.
+  bool adds(const WeightDelta& delta) const {
+    return (flags & GESSO_WEIGHT_TAKES_DELTAS) && delta.a.defined() && !delta.fuse;
+  }
   bool in_place() const {  // the file's bytes can be used as they lie
     const auto address = reinterpret_cast<uintptr_t>(stored.bytes.data());
     return stored.dtype == wanted && address % gesso::weights::block_bytes(stored.dtype) == 0;
@@ -94,8 +151,9 @@ struct gesso_weights::Unit {
   std::string name;
   std::vector<Weight> weights;
   std::vector<gesso_weight_view_t> views;
+  std::vector<std::vector<gesso_delta_t>> deltas;  // of each view
   std::array<std::string, 4> devices{"cpu", "cpu", "cpu", "cpu"};
-  uint64_t generation = 0, stored_bytes = 0, compute_bytes = 0;
+  uint64_t generation = 0, delta_generation = 0, stored_bytes = 0, compute_bytes = 0;
   int users = 0;
   bool placed = false;
 };
@@ -176,6 +234,7 @@ uint32_t gesso_weights::declare(const char* name, const gesso_weight_request_t* 
     const gesso_weight_request_t& request = *requests[i];
     Weight weight;
     weight.name = request.name;
+    weight.flags = request.flags;
     const auto found = files_->find(request.name);
     if (!found) {
       if (!(request.flags & GESSO_WEIGHT_OPTIONAL)) {
@@ -191,6 +250,7 @@ uint32_t gesso_weights::declare(const char* name, const gesso_weight_request_t* 
           static_cast<uint64_t>(gesso::weights::byte_size(weight.wanted, found->shape).value_or(0));
     }
     unit->weights.push_back(std::move(weight));
+    if (unit->weights.back().is_target()) targets_.emplace_back(units_.size(), i);
   }
   units_.push_back(std::move(unit));
   return static_cast<uint32_t>(units_.size() - 1);
@@ -240,18 +300,52 @@ void gesso_weights::place(Unit& unit) {
   for (size_t i = 0; i < unit.weights.size(); ++i) {
     Weight& weight = unit.weights[i];
     if (weight.absent) continue;
-    if (weight.stored.dtype != weight.wanted) {
-      weight.placed = gesso::weights::materialize(weight.stored, weight.wanted);
-    } else {
-      weight.placed = weight.in_place() ? weight.stored : aligned_copy(weight.stored);
-    }
-    weight.tensor.emplace(weight.placed, gesso::runtime::dl_type(weight.wanted));
-    weight.part = weight.tensor->get();
+    place_weight(weight);
     unit.views[i].n_parts = 1;
     unit.views[i].parts = &weight.part;
   }
+  show_deltas(unit);
   ++unit.generation;
   unit.placed = true;
+}
+
+void gesso_weights::place_weight(Weight& weight) {
+  if (weight.stored.dtype != weight.wanted) {
+    weight.placed = gesso::weights::materialize(weight.stored, weight.wanted);
+  } else {
+    weight.placed = weight.in_place() ? weight.stored : aligned_copy(weight.stored);
+  }
+  const bool changed = std::any_of(weight.deltas.begin(), weight.deltas.end(),
+                                   [&](const WeightDelta& d) { return !weight.adds(d); });
+  if (changed) {
+    BorrowedTensor base(weight.placed, gesso::runtime::dl_type(weight.wanted));
+    const at::Tensor stored = gesso::torch::borrow(base.get());
+    at::Tensor sum = stored.to(at::kFloat);
+    for (const WeightDelta& delta : weight.deltas) {
+      if (!weight.adds(delta)) sum = gesso::runtime::with_delta(sum, delta);
+    }
+    const auto copy = std::make_shared<at::Tensor>(sum.to(stored.scalar_type()).contiguous());
+    const auto bytes = static_cast<const std::byte*>(copy->const_data_ptr());
+    weight.placed = {weight.wanted, weight.stored.shape, {bytes, copy->nbytes()}, copy};
+  }
+  weight.tensor.emplace(weight.placed, gesso::runtime::dl_type(weight.wanted));
+  weight.part = weight.tensor->get();
+}
+
+void gesso_weights::show_deltas(Unit& unit) {
+  unit.deltas.assign(unit.weights.size(), {});
+  for (size_t i = 0; i < unit.weights.size(); ++i) {
+    Weight& weight = unit.weights[i];
+    weight.shown.clear();
+    for (const WeightDelta& delta : weight.deltas) {
+      if (weight.adds(delta)) weight.shown.emplace_back(delta);
+    }
+    for (const ShownDelta& shown : weight.shown) unit.deltas[i].push_back(shown.raw());
+    if (unit.views.empty()) continue;
+    unit.views[i].deltas = unit.deltas[i].data();
+    unit.views[i].n_deltas = unit.deltas[i].size();
+  }
+  ++unit.delta_generation;
 }
 
 void gesso_weights::drop(Unit& unit) {
@@ -261,6 +355,49 @@ void gesso_weights::drop(Unit& unit) {
     weight.placed = {};
   }
   unit.placed = false;
+}
+
+std::vector<DeltaTarget> gesso_weights::targets() const {
+  constexpr std::string_view kSuffix = ".weight";
+  std::vector<DeltaTarget> list;
+  for (const auto& [unit, place] : targets_) {
+    const Weight& weight = units_[unit]->weights[place];
+    std::string name = weight.name;
+    if (name.ends_with(kSuffix)) name.resize(name.size() - kSuffix.size());
+    list.push_back({std::move(name), weight.stored.shape[0], weight.stored.shape[1]});
+  }
+  return list;
+}
+
+void gesso_weights::set_deltas(size_t index, std::vector<WeightDelta> deltas) {
+  const auto& [unit_place, place] = targets_.at(index);
+  Unit& unit = *units_[unit_place];
+  Weight& weight = unit.weights[place];
+  const auto copied = [&](const std::vector<WeightDelta>& list) {
+    return std::any_of(list.begin(), list.end(),
+                       [&](const WeightDelta& d) { return !weight.adds(d); });
+  };
+  const bool moved = copied(weight.deltas) || copied(deltas);
+  weight.deltas = std::move(deltas);
+  if (moved) drop(unit);  // the private copy is made anew with the next use
+  show_deltas(unit);
+}
+
+void gesso_weights::set_items(size_t index, const std::vector<uint64_t>& items) {
+  const auto& [unit_place, place] = targets_.at(index);
+  Weight& weight = units_[unit_place]->weights[place];
+  bool same = true;
+  for (size_t i = 0; i < weight.deltas.size(); ++i) {
+    same = same && weight.deltas[i].items == items.at(i);
+    weight.deltas[i].items = items.at(i);
+  }
+  if (!same) show_deltas(*units_[unit_place]);
+}
+
+bool gesso_weights::takes_items(size_t index, const WeightDelta& delta) const {
+  const auto& [unit, place] = targets_.at(index);
+  const Weight& weight = units_[unit]->weights[place];
+  return weight.adds(delta) && (weight.flags & GESSO_WEIGHT_DELTAS_PER_ITEM);
 }
 
 gesso_weights::Unit& gesso_weights::unit(uint32_t id) {
@@ -276,7 +413,7 @@ void gesso_weights::enter(uint32_t id, gesso_unit_view_t* view) {
   ++entered.users;
   view->count = static_cast<uint32_t>(entered.views.size());
   view->generation = entered.generation;
-  view->delta_generation = 0;
+  view->delta_generation = entered.delta_generation;
   view->weights = entered.views.data();
 }
 
@@ -298,7 +435,8 @@ uint64_t gesso_weights::copied_bytes() const {
   uint64_t bytes = 0;
   for (const auto& unit : units_) {
     for (const Weight& weight : unit->weights) {
-      if (!weight.absent && !weight.in_place()) bytes += weight.placed.bytes.size();
+      const bool copied = weight.placed.bytes.data() != weight.stored.bytes.data();
+      if (!weight.absent && copied) bytes += weight.placed.bytes.size();
     }
   }
   return bytes;

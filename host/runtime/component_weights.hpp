@@ -1,7 +1,10 @@
 // The service "gesso.weights/1" over mapped files, and what a memory policy may do to units.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +34,27 @@ DLDataType dl_type(weights::DType dtype);
 
 }  // namespace gesso::runtime
 
+namespace gesso::runtime {
+
+/// One update of one weight, as an adapter hands it over. Tensors are in the compute type.
+struct WeightDelta {
+  at::Tensor a, b;  // low rank: y += scale * (x a^T) b^T; undefined for other forms
+  /// The weight [out, in] with the whole update, in float32, from the weight before it; for forms
+  /// that are not of low rank.
+  std::function<at::Tensor(const at::Tensor& base)> replace;
+  double scale = 1;               // of the update
+  uint64_t items = ~uint64_t{0};  // items of the batch that it applies to
+  bool fuse = false;              // into a private copy even though the component could add it
+};
+
+/// A weight that takes updates.
+struct DeltaTarget {
+  std::string name;  // the request's, without ".weight"
+  int64_t out_features = 0, in_features = 0;
+};
+
+}  // namespace gesso::runtime
+
 /// One component's weights: what the opaque handle of the C ABI is.
 struct gesso_weights {
  public:
@@ -49,6 +73,18 @@ struct gesso_weights {
   /// Brings a unit to a state of its plan (GESSO_PLACE_*). Units in use stay where they are.
   void move(size_t unit, int32_t state);
 
+  /// Every weight of rank 2 that is no buffer, in the order of declaration.
+  std::vector<gesso::runtime::DeltaTarget> targets() const;
+  /// Not while a unit is in use. Replaces the updates of target `index`, in the order in which they
+  /// apply; empty: none. The stored weight is never written: updates of low rank are shown in the
+  /// unit's view, others are added to a private copy when the unit is placed.
+  void set_deltas(size_t index, std::vector<gesso::runtime::WeightDelta> deltas);
+  /// Changes only which items the updates of a target apply to.
+  void set_items(size_t index, const std::vector<uint64_t>& items);
+  /// Whether updates of the target can be restricted to items of a batch.
+  bool takes_items(size_t index, const gesso::runtime::WeightDelta& delta) const;
+  gesso::weights::DType compute_type() const { return compute_type_; }
+
   const std::string& role() const { return role_; }
   uint64_t mapped_bytes() const;  // used from the files in place
   uint64_t copied_bytes() const;  // converted or realigned copies held now
@@ -61,6 +97,8 @@ struct gesso_weights {
   void enter(uint32_t id, gesso_unit_view_t* view);
   void leave(uint32_t id);
   void place(Unit& unit);
+  void place_weight(Weight& weight);
+  void show_deltas(Unit& unit);
   void drop(Unit& unit);
   Unit& unit(uint32_t id);
   std::string where(const char* name) const;
@@ -70,5 +108,6 @@ struct gesso_weights {
   gesso::weights::DType compute_type_;
   gesso::runtime::BoundaryClock* clock_;
   std::vector<std::unique_ptr<Unit>> units_;
+  std::vector<std::pair<size_t, size_t>> targets_;                // unit and weight
   std::vector<std::unique_ptr<std::vector<int64_t>>> described_;  // shapes handed out by describe
 };

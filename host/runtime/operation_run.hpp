@@ -22,7 +22,17 @@ class Lent {
   Tensor tensor_;
 };
 
-/// Runs an operation with lists of items and gives the items of one output back, in order.
+/// The items of each output.
+using OperationResults = std::map<std::string, std::vector<at::Tensor>>;
+
+/// The items of one output. @throws Error Internal unless all `count` of them are there
+std::vector<at::Tensor> take(OperationResults& results, const std::string& port, size_t count,
+                             const std::string& who);
+/// The same, or nothing when the operation gave none.
+std::vector<at::Tensor> take_optional(OperationResults& results, const std::string& port,
+                                      size_t count, const std::string& who);
+
+/// Runs an operation with lists of items and gives the items of its outputs back, in order.
 class OperationRun {
  public:
   OperationRun(gesso_component_t* component, std::string_view operation)
@@ -36,10 +46,16 @@ class OperationRun {
     lend(port, -1, tensor);
     return *this;
   }
-  std::map<std::string, std::vector<at::Tensor>> run(const CallScope& call,
-                                                     const ValueList& values) {
-    std::map<std::string, std::vector<at::Tensor>> results;
-    for (Output& output : module_.run(call.get(), operation_, inputs_, values)) {
+  OperationRun& inject(std::vector<const gesso_injector*> injectors) {
+    injectors_ = std::move(injectors);
+    return *this;
+  }
+  bool has_input(std::string_view port) const {
+    return ModuleRef::has_input(module_.op(operation_), port);
+  }
+  OperationResults run(const CallScope& call, const ValueList& values) {
+    OperationResults results;
+    for (Output& output : module_.run(call.get(), operation_, inputs_, values, injectors_)) {
       auto& list = results[output.port];
       const auto place = static_cast<size_t>(std::max(output.index, 0));
       if (list.size() <= place) list.resize(place + 1);
@@ -60,6 +76,7 @@ class OperationRun {
   std::string operation_;
   std::deque<Lent> lent_;
   std::vector<Input> inputs_;
+  std::vector<const gesso_injector*> injectors_;
 };
 
 }  // namespace gesso::runtime

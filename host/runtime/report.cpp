@@ -6,6 +6,23 @@
 
 namespace gesso::runtime {
 
+void Report::begin(const std::string& stage) {
+  end();
+  stage_ = stage;
+  start_ = Clock::now();
+  Event event;
+  event.type = Event::Stage;
+  event.stage = stage;
+  watch_.event(event);
+}
+
+void Report::end() {
+  if (!stage_.empty()) {
+    json["stages"][stage_] = json["stages"].value(stage_, 0.0) + seconds_since(start_);
+  }
+  stage_.clear();
+}
+
 nlohmann::json process_memory() {
   static const std::map<std::string, std::string> wanted{
       {"VmHWM:", "peak_rss"}, {"RssAnon:", "anonymous"}, {"RssFile:", "file_mapped"}};

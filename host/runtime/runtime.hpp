@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -33,6 +34,18 @@ struct Watch {
   std::function<bool()> cancelled = [] { return false; };
 };
 
+using Picture = std::shared_ptr<const image::Image>;  // null: none
+
+/// One control of a request; the names are DiffSynth-Studio's ControlNetInput.
+struct ControlNetInput {
+  std::string controlnet = "controlnet";  // the role of its component
+  Picture image, inpaint_image, inpaint_mask;
+  double scale = 1.0;
+  double start = 0.0, end = 1.0;    // part of the steps in which it acts
+  std::string processor_id;         // component of kind "preprocessor" for `image`; empty: as it is
+  nlohmann::json processor_values;  // its run parameters
+};
+
 /// A request with every parameter resolved: request, else file, else variant, else component.
 /// Lists of prompts and seeds make several pictures: item i has prompts[i] and seeds[i].
 struct GenerateRequest {
@@ -40,12 +53,22 @@ struct GenerateRequest {
   std::vector<std::string> negative_prompts;  // one per picture
   std::vector<uint64_t> seeds;                // one per picture
   std::string rand_device = "cpu";
-  double cfg_scale = 1.0;  // v = neg + cfg_scale * (pos - neg); exactly 1: no negative pass
+  double cfg_scale = 1.0;        // v = neg + cfg_scale * (pos - neg); exactly 1: no negative pass
+  double cfg_normalization = 0;  // above 0: the merged velocity is at most so many times as long as
+                                 // the positive one
+  double cfg_truncation = 1;     // guidance ends when (1000 - t) / 1000 is above it
   int64_t height = 1024, width = 1024;
   int64_t num_inference_steps = 8;
   double denoising_strength = 1.0;
-  std::shared_ptr<const image::Image> input_image;  // null: from noise
-  int64_t preview_every = 0;                        // steps; 0: never
+  Picture input_image;          // null: from noise
+  Picture inpaint_mask;         // with input_image: white is painted anew, grey in part
+  bool inpaint_overlay = true;  // pixels outside of the mask come from input_image
+  std::vector<Picture> edit_images;
+  bool edit_image_auto_resize = true;
+  std::vector<ControlNetInput> controlnet_inputs;
+  std::vector<Picture> image2lora_images, negative_image2lora_images;
+  bool positive_only_lora = true;  // what image2lora_images make acts on the prompt's side only
+  int64_t preview_every = 0;       // steps; 0: never
   bool tiled = false;
   int64_t tile_size = 0, tile_stride = 0;  // 0: the codec's defaults
   nlohmann::json scheduler_values;         // e.g. {"sigma_shift": 3.0}; only what was set
@@ -66,7 +89,15 @@ class Pipeline {
   /// @return the report: {"stages": {name: seconds}, "steps": [...], ...}
   virtual nlohmann::json generate(const GenerateRequest& request, const Watch& watch,
                                   const ResultSink& result) = 0;
-  /// What was chosen: components, files, layouts, dtypes, bytes, policy.
+  /// Makes a LoRA of image2lora_images and writes it to `file` (.safetensors).
+  virtual nlohmann::json image2lora(const GenerateRequest& request,
+                                    const std::filesystem::path& file, const Watch& watch) = 0;
+  /// Adapters act from the next job on; nothing is loaded anew, base weights are never written.
+  /// Not while a job runs.
+  virtual void add_adapter(const config::AdapterPlan& plan, const Watch& watch) = 0;
+  virtual void set_adapter_scale(const std::string& name, double scale) = 0;
+  virtual void remove_adapter(const std::string& name) = 0;
+  /// What was chosen: components, files, layouts, dtypes, bytes, policy, adapters.
   virtual nlohmann::json describe() const = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/scalar_tensor.h>
@@ -24,6 +25,13 @@ at::Tensor initial_noise(uint64_t seed, int64_t channels, int64_t height, int64_
 at::Tensor merge_guidance(const at::Tensor& positive, const at::Tensor& negative,
                           double cfg_scale) {
   return negative + cfg_scale * (positive - negative);
+}
+
+at::Tensor limit_norm(const at::Tensor& merged, const at::Tensor& positive, double most) {
+  if (most <= 0) return merged;
+  const double length = at::linalg_vector_norm(merged.to(at::kFloat)).item<double>();
+  const double limit = most * at::linalg_vector_norm(positive.to(at::kFloat)).item<double>();
+  return length > limit ? merged * (limit / length) : merged;
 }
 
 at::Tensor add_noise(const at::Tensor& clean, const at::Tensor& noise, double sigma) {

@@ -22,6 +22,10 @@ at::Tensor initial_noise(uint64_t seed, int64_t channels, int64_t height, int64_
 /// negative + cfg_scale * (positive - negative), in the dtype of the arguments.
 at::Tensor merge_guidance(const at::Tensor& positive, const at::Tensor& negative, double cfg_scale);
 
+/// `merged`, shortened so that it is at most `most` times as long as `positive` (diffusers'
+/// cfg_normalization); `most` 0: as it is.
+at::Tensor limit_norm(const at::Tensor& merged, const at::Tensor& positive, double most);
+
 /// (1 - sigma) * clean + sigma * noise, in the dtype of `clean`.
 at::Tensor add_noise(const at::Tensor& clean, const at::Tensor& noise, double sigma);
 

@@ -55,7 +55,7 @@ AT(gesso_point_t, n_taps, 24);
 
 SIZE(gesso_injection_t, 16);
 AT(gesso_injection_t, struct_size, 0);
-AT(gesso_injection_t, n_points, 4);
+AT(gesso_injection_t, reserved, 4);
 AT(gesso_injection_t, points, 8);
 
 SIZE(gesso_injector_t, 40);
@@ -112,12 +112,22 @@ AT(gesso_target_t, name, 0);
 AT(gesso_target_t, out_features, 8);
 AT(gesso_target_t, in_features, 16);
 
-SIZE(gesso_delta_source_t, 32);
+SIZE(gesso_named_tensor_t, 16);
+AT(gesso_named_tensor_t, name, 0);
+AT(gesso_named_tensor_t, tensor, 8);
+
+SIZE(gesso_delta_generator_t, 16);
+AT(gesso_delta_generator_t, struct_size, 0);
+AT(gesso_delta_generator_t, reserved, 4);
+AT(gesso_delta_generator_t, targets, 8);
+
+SIZE(gesso_delta_source_t, 40);
 AT(gesso_delta_source_t, struct_size, 0);
 AT(gesso_delta_source_t, reserved, 4);
 AT(gesso_delta_source_t, open, 8);
 AT(gesso_delta_source_t, get, 16);
 AT(gesso_delta_source_t, close, 24);
+AT(gesso_delta_source_t, materialize, 32);
 
 SIZE(gesso_controller_t, 24);
 AT(gesso_controller_t, struct_size, 0);

@@ -13,6 +13,8 @@ const std::map<std::string, std::string>& ids() {
       {"denoiser", "org.gesso.z_image.denoiser"},
       {"composer", "org.gesso.z_image.composer"},
       {"codec", "org.gesso.flux_vae.codec"},
+      {"controlnet", "org.gesso.z_image_fun_union.controller"},
+      {"image_encoder", "org.gesso.siglip2_428m.image_encoder"},
       {"scheduler", "org.gesso.flow_match.scheduler"},
       {"memory_policy", "org.gesso.resident.policy"}};
   return table;
@@ -26,11 +28,11 @@ const registry::ComponentInfo& component_info(registry::Registry& registry,
 }
 
 config::ComponentPlan plain_plan(registry::Registry& registry, const std::string& role,
-                                 nlohmann::json values) {
+                                 nlohmann::json values, const std::string& id) {
   config::ComponentPlan plan;
   plan.role = role;
   plan.where = "case.json";
-  plan.info = &component_info(registry, role);
+  plan.info = id.empty() ? &component_info(registry, role) : &registry.component(id);
   plan.dtype = "f32";
   plan.values = std::move(values);
   return plan;
@@ -38,9 +40,9 @@ config::ComponentPlan plain_plan(registry::Registry& registry, const std::string
 
 config::ComponentPlan weights_plan(registry::Registry& registry, const Case& golden,
                                    const std::string& case_name, const std::string& role,
-                                   const std::string& dtype) {
+                                   const std::string& dtype, const std::string& id) {
   const nlohmann::json& weights = golden.json.at("weights").at(case_name);
-  config::ComponentPlan plan = plain_plan(registry, role);
+  config::ComponentPlan plan = plain_plan(registry, role, nlohmann::json::object(), id);
   plan.dtype = dtype;
   for (const auto& file : weights.at("files")) plan.files.push_back(golden.path(file));
   const auto set = weights::WeightSet::open(plan.files);

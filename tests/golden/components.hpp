@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "case.hpp"
-#include "runtime/generation.hpp"
+#include "runtime/operation_run.hpp"
+#include "runtime/parts.hpp"
 
 namespace gesso::golden {
 
@@ -15,13 +16,15 @@ namespace gesso::golden {
 const registry::ComponentInfo& component_info(registry::Registry& registry,
                                               const std::string& kind);
 
-/// What the case says of one component's weights, as a checked part of a pipeline.
+/// What the case says of one component's weights, as a checked part of a pipeline. `id`: another
+/// component than the usual one of that role.
 config::ComponentPlan weights_plan(registry::Registry& registry, const Case& golden,
                                    const std::string& case_name, const std::string& role,
-                                   const std::string& dtype);
+                                   const std::string& dtype, const std::string& id = {});
 /// A component without weights.
 config::ComponentPlan plain_plan(registry::Registry& registry, const std::string& role,
-                                 nlohmann::json values = nlohmann::json::object());
+                                 nlohmann::json values = nlohmann::json::object(),
+                                 const std::string& id = {});
 
 /// One component alone, for cases that need no pipeline.
 class Bench : public runtime::Siblings {

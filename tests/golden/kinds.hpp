@@ -22,7 +22,12 @@ using Compute = Tensors (*)(const Context&, const Case&);
 const std::map<std::string, Compute>& kinds();
 
 // By family, one file each.
+void add_control_kinds(std::map<std::string, Compute>& table);
+void add_encoder_kinds(std::map<std::string, Compute>& table);
+void add_lora_kinds(std::map<std::string, Compute>& table);
 void add_model_kinds(std::map<std::string, Compute>& table);
+void add_omni_kinds(std::map<std::string, Compute>& table);
+void add_storage_kinds(std::map<std::string, Compute>& table);
 void add_number_kinds(std::map<std::string, Compute>& table);
 void add_pipeline_kinds(std::map<std::string, Compute>& table);
 

@@ -12,6 +12,7 @@
 #include "components.hpp"
 #include "gesso/kind/tokenizer.h"
 #include "kinds.hpp"
+#include "runtime/generation.hpp"
 
 namespace gesso::golden {
 namespace {
@@ -100,6 +101,15 @@ Tensors tokenizer_encode(const Context& context, const Case& golden) {
   return {{"json", at::zeros({1}) + mismatches}};
 }
 
+runtime::Picture picture_of(const Case& golden, const std::string& name) {
+  if (!golden.inputs.contains(name)) return nullptr;
+  const at::Tensor bytes = golden.input(name).contiguous();
+  auto image = std::make_shared<image::Image>(static_cast<int>(bytes.size(1)),
+                                              static_cast<int>(bytes.size(0)), 3);
+  std::memcpy(image->pixels.data(), bytes.const_data_ptr(), image->pixels.size());
+  return image;
+}
+
 runtime::GenerateRequest request_of(const Case& golden) {
   const auto& call = golden.params().at("call");
   runtime::GenerateRequest request;
@@ -114,40 +124,125 @@ runtime::GenerateRequest request_of(const Case& golden) {
   if (call.contains("sigma_shift") && !call.at("sigma_shift").is_null()) {
     request.scheduler_values["sigma_shift"] = call.at("sigma_shift");
   }
-  if (golden.inputs.contains("input_image")) {
-    const at::Tensor bytes = golden.input("input_image").contiguous();
-    auto image = std::make_shared<image::Image>(static_cast<int>(bytes.size(1)),
-                                                static_cast<int>(bytes.size(0)), 3);
-    std::memcpy(image->pixels.data(), bytes.const_data_ptr(), image->pixels.size());
-    request.input_image = image;
+  request.input_image = picture_of(golden, "input_image");
+  for (int i = 0; golden.inputs.contains(fmt::format("edit_image.{}", i)); ++i) {
+    request.edit_images.push_back(picture_of(golden, fmt::format("edit_image.{}", i)));
+  }
+  if (golden.json.at("weights").contains("controlnet")) {
+    runtime::ControlNetInput input;
+    input.image = picture_of(golden, "control_image");
+    input.inpaint_image = picture_of(golden, "inpaint_image");
+    input.inpaint_mask = picture_of(golden, "inpaint_mask");
+    input.scale = call.value("control_scale", 1.0);
+    request.controlnet_inputs = {input};
   }
   return request;
 }
 
-Tensors pipeline_run(const Context& context, const Case& golden) {
-  const std::string dtype = golden.compute_dtype();
-  registry::Registry& registry = *context.registry;
-  const Unpacked tokenizer(golden.path(golden.params().at("tokenizer_json_gz")));
+bool is_omni(const Case& golden) {
+  const auto& config = golden.json.at("weights").at("dit").at("config");
+  return config.contains("siglip_feat_dim") && !config.at("siglip_feat_dim").is_null();
+}
 
-  const registry::VariantInfo& variant = registry.variant("org.gesso.z_image");
+config::AdapterPlan positive_only_lora(registry::Registry& registry, const Case& golden) {
+  config::AdapterPlan plan;
+  plan.name = "positive_only_lora";
+  plan.where = "case.json";
+  plan.source = &registry.component("org.gesso.lora.source");
+  for (const auto& file : golden.json.at("weights").at(plan.name).at("files")) {
+    plan.files.push_back(golden.path(file));
+  }
+  plan.tensors = std::make_shared<weights::WeightSet>(weights::WeightSet::open(plan.files));
+  plan.side = config::AdapterPlan::Side::Positive;
+  return plan;
+}
+
+config::PipelinePlan plan_of(const Context& context, const Case& golden,
+                             const std::filesystem::path& tokenizer) {
+  registry::Registry& registry = *context.registry;
+  const std::string dtype = golden.compute_dtype();
+  const std::string variant = is_omni(golden) ? "org.gesso.z_image_omni_base" : "org.gesso.z_image";
+  const auto& weights = golden.json.at("weights");
   config::PipelinePlan plan;
   plan.name = "case.json";
   plan.registry = context.registry;
-  plan.variant = &variant;
+  plan.variant = &registry.variant(variant);
   plan.numerics = "diffsynth";  // the reference's conventions; nothing is rounded in float32
-  plan.components = {plain_plan(registry, "tokenizer", {{"path", tokenizer.file().string()}}),
-                     weights_plan(registry, golden, "text_encoder", "text_encoder", dtype),
-                     weights_plan(registry, golden, "dit", "denoiser", dtype),
-                     weights_plan(registry, golden, "vae", "codec", dtype),
-                     plain_plan(registry, "composer"),
-                     plain_plan(registry, "scheduler"),
-                     plain_plan(registry, "memory_policy")};
+  plan.components = {
+      plain_plan(registry, "tokenizer", {{"path", tokenizer.string()}}),
+      weights_plan(registry, golden, "text_encoder", "text_encoder", dtype),
+      weights_plan(registry, golden, "dit", "denoiser", dtype, variant + ".denoiser"),
+      weights_plan(registry, golden, "vae", "codec", dtype),
+      plain_plan(registry, "composer", nlohmann::json::object(), variant + ".composer"),
+      plain_plan(registry, "scheduler"),
+      plain_plan(registry, "memory_policy")};
   plan.components[1].values["token_ids_modulo_vocab"] = true;  // the case has a small vocabulary
   plan.components[1].values["rope_inv_freq"] =
       golden.params().value("rope_inv_freq", "float32") == "bfloat16" ? "bf16" : "f32";
+  if (weights.contains("controlnet")) {
+    plan.components.push_back(weights_plan(registry, golden, "controlnet", "controlnet", dtype));
+  }
+  if (weights.contains("siglip2_428m")) {
+    plan.components.push_back(
+        weights_plan(registry, golden, "siglip2_428m", "image_encoder", dtype));
+  }
+  if (weights.contains("positive_only_lora")) {
+    plan.adapters.push_back(positive_only_lora(registry, golden));
+  }
+  return plan;
+}
 
+/// "prompt_embeds.positive.j": the segments of the prompt; a text of one piece is its only segment.
+void add_text(const Tensors& made, const std::string& what, const std::string& side,
+              Tensors& outputs) {
+  const std::string name = fmt::format("{}.{}", what, side);
+  if (!made.contains(name + ".0")) return;
+  const at::Tensor rows = made.at(name + ".0");
+  const auto segments = made.find(fmt::format("text_segments.{}.0", side));
+  if (segments == made.end()) {
+    outputs[name + ".0"] = rows;
+    return;
+  }
+  int64_t begin = 0;
+  for (int64_t j = 0; j < segments->second.size(0); ++j) {
+    const int64_t count = segments->second[j].item<int64_t>();
+    outputs[fmt::format("{}.{}", name, j)] = rows.narrow(0, begin, count).clone();
+    begin += count;
+  }
+}
+
+/// The trace of a run under the names of the case's outputs.
+Tensors outputs_of(const Tensors& made) {
+  Tensors outputs{{"noise", made.at("noise.0").unsqueeze(0)},
+                  {"latents.start", made.at("latents.0.start").unsqueeze(0)},
+                  {"noise_pred.0", made.at("prediction.0.0").unsqueeze(0)},
+                  {"image", made.at("image.0").unsqueeze(0)}};
+  if (made.contains("input_latents")) {
+    outputs["input_latents"] = made.at("input_latents").unsqueeze(0);
+  }
+  if (made.contains("control_context.0")) {  // with a batch axis and one frame
+    outputs["control_context"] = made.at("control_context.0").unsqueeze(0).unsqueeze(2);
+  }
+  for (const char* side : {"positive", "negative"}) {
+    for (const char* what : {"token_ids", "prompt_embeds"}) add_text(made, what, side, outputs);
+  }
+  for (int i = 0; made.contains(fmt::format("image_latents.{}", i)); ++i) {
+    const std::string latents = fmt::format("image_latents.{}", i);
+    outputs[latents] = made.at(latents).unsqueeze(0);
+  }
+  for (int i = 0; made.contains(fmt::format("image_embeds.{}", i)); ++i) {
+    outputs[fmt::format("image_embeds.{}", i)] = made.at(fmt::format("image_embeds.{}", i));
+  }
+  for (int k = 0; made.contains(fmt::format("latents.0.{}", k)); ++k) {
+    outputs[fmt::format("latents.{}", k)] = made.at(fmt::format("latents.0.{}", k)).unsqueeze(0);
+  }
+  return outputs;
+}
+
+Tensors pipeline_run(const Context& context, const Case& golden) {
+  const Unpacked tokenizer(golden.path(golden.params().at("tokenizer_json_gz")));
   const runtime::Watch nobody;
-  runtime::LoadedPipeline pipeline(plan, nobody);
+  runtime::LoadedPipeline pipeline(plan_of(context, golden, tokenizer.file()), nobody);
   runtime::Trace trace;
   pipeline.record(&trace);
   runtime::GenerateRequest request = request_of(golden);
@@ -155,22 +250,7 @@ Tensors pipeline_run(const Context& context, const Case& golden) {
   image::Image picture;
   pipeline.generate(request, nobody, [&](image::Image&& image) { picture = std::move(image); });
 
-  const auto& made = trace.tensors;
-  Tensors outputs{{"noise", made.at("noise.0").unsqueeze(0)},
-                  {"latents.start", made.at("latents.0.start").unsqueeze(0)},
-                  {"noise_pred.0", made.at("prediction.0.0").unsqueeze(0)},
-                  {"image", made.at("image.0").unsqueeze(0)}};
-  if (made.contains("input_latents"))
-    outputs["input_latents"] = made.at("input_latents").unsqueeze(0);
-  for (const char* side : {"positive", "negative"}) {
-    for (const char* what : {"token_ids", "prompt_embeds"}) {
-      const std::string name = fmt::format("{}.{}.0", what, side);
-      if (made.contains(name)) outputs[name] = made.at(name);
-    }
-  }
-  for (int k = 0; made.contains(fmt::format("latents.0.{}", k)); ++k) {
-    outputs[fmt::format("latents.{}", k)] = made.at(fmt::format("latents.0.{}", k)).unsqueeze(0);
-  }
+  Tensors outputs = outputs_of(trace.tensors);
   const at::Tensor bytes =
       at::empty({picture.height, picture.width, 3}, at::TensorOptions().dtype(at::kByte));
   std::memcpy(bytes.mutable_data_ptr(), picture.pixels.data(), picture.pixels.size());

@@ -13,9 +13,14 @@ namespace gesso::golden {
 const std::map<std::string, Compute>& kinds() {
   static const std::map<std::string, Compute> table = [] {
     std::map<std::string, Compute> made;
+    add_control_kinds(made);
+    add_encoder_kinds(made);
+    add_lora_kinds(made);
     add_model_kinds(made);
     add_number_kinds(made);
+    add_omni_kinds(made);
     add_pipeline_kinds(made);
+    add_storage_kinds(made);
     return made;
   }();
   return table;

@@ -25,12 +25,32 @@ struct ComponentPlan {
   nlohmann::json config;  // config.json beside the weights, flat; null: there is none
 };
 
+/// One entry of [[adapters]]: a LoRA file and how it acts.
+struct AdapterPlan {
+  enum class Side { Both, Positive, Negative };  // of guidance
+  enum class Mode {
+    Runtime,  // x A B is added while the component runs
+    Fuse,     // added once into a private copy of each weight
+  };
+  std::string name;   // unique in the pipeline; default: the file's stem
+  std::string where;  // "style.toml:9:1", for messages of later stages
+  const registry::ComponentInfo* source = nullptr;  // kind "delta_source"
+  std::vector<std::filesystem::path> files;
+  std::shared_ptr<const weights::WeightSet> tensors;
+  std::string role = "denoiser";  // the component whose weights it updates
+  double scale = 1.0;
+  Side side = Side::Both;
+  Mode mode = Mode::Runtime;
+  bool strict = true;  // a key that matches nothing is an error
+};
+
 struct PipelinePlan {
   std::string name;  // the file, for messages
   std::shared_ptr<registry::Registry> registry;
   const registry::VariantInfo* variant = nullptr;
   std::string numerics;  // "precise" or "diffsynth"
   std::vector<ComponentPlan> components;
+  std::vector<AdapterPlan> adapters;
   nlohmann::json generate;  // what the file sets in [generate], checked
   nlohmann::json output;    // what the file sets in [output], checked
 

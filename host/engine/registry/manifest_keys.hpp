@@ -79,8 +79,8 @@ inline constexpr TypeName kTypeNames[] = {
 
 /// The kinds that Gesso has a contract for. Others are spelled like an id: "org.example.upscaler".
 inline constexpr std::string_view kKinds[] = {
-    "tokenizer",  "text_encoder", "image_encoder",   "codec",      "denoiser",  "composer",
-    "controller", "delta_source", "delta_generator", "delta_form", "scheduler", "memory_policy",
+    "tokenizer",  "text_encoder", "image_encoder",   "codec",        "denoiser",  "composer",
+    "controller", "delta_source", "delta_generator", "preprocessor", "scheduler", "memory_policy",
 };
 
 }  // namespace gesso::registry

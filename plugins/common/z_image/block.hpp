@@ -5,6 +5,7 @@
 #include "nn/rotary.hpp"
 #include "nn/weight_unit.hpp"
 #include "z_image/dit_config.hpp"
+#include "z_image/row_conditions.hpp"
 
 namespace gesso::z_image {
 
@@ -18,11 +19,12 @@ class Block {
     Scope(Block& block, const Call& call) : block_(block), w_(block.unit_.enter(call)) {}
     /// Moves one item's tokens through the block, in place.
     ///
-    /// @param x_LD          hidden state
-    /// @param rotary        angles of the L tokens
-    /// @param condition_1C  embedded timestep; ignored by blocks that are not modulated
-    /// @param item          place in the batch, for updates that belong to some items only
-    void forward(at::Tensor& x_LD, const nn::Rotary& rotary, const at::Tensor& condition_1C,
+    /// @param x_LD        hidden state
+    /// @param rotary      angles of the L tokens
+    /// @param conditions  embedded timestep, one [1, C] for all rows or by runs of rows; ignored by
+    ///                    blocks that are not modulated
+    /// @param item        place in the batch, for updates that belong to some items only
+    void forward(at::Tensor& x_LD, const nn::Rotary& rotary, const RowConditions& conditions,
                  int64_t item) const;
 
    private:
@@ -40,5 +42,9 @@ class Block {
   double eps_;
   bool modulated_;
 };
+
+/// Units "name.0" to "name.<count - 1>".
+std::vector<Block> make_blocks(const Weights& weights, const std::string& name,
+                               const DitConfig& config, int64_t count, bool modulated);
 
 }  // namespace gesso::z_image

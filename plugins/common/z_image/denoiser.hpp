@@ -22,7 +22,7 @@ void denoise(Dit& dit, const Call& call, const Inputs& inputs, Outputs& outputs)
 gesso_estimate_t estimate_denoise(const DitConfig& config, const Inputs& inputs);
 
 template <class T>
-class Denoiser : public Component<T, ModuleInterface> {
+class Denoiser : public Component<T, ModuleInterface, InjectionInterface> {
  public:
   static const std::vector<Op<T>>& ops() {
     static const std::vector<Op<T>> list{
@@ -44,6 +44,7 @@ class Denoiser : public Component<T, ModuleInterface> {
   void run(const Call& call, const Inputs& inputs, Outputs& outputs) {
     denoise(*dit_, call, inputs, outputs);
   }
+  const PointTable& points() const { return dit_->points().table(); }
   gesso_estimate_t estimate(const Inputs& inputs) {
     return estimate_denoise(dit_->config(), inputs);
   }

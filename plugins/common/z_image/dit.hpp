@@ -10,18 +10,14 @@
 // negated.
 #pragma once
 
-#include <optional>
 #include <vector>
 
 #include "z_image/block.hpp"
+#include "z_image/embedders.hpp"
+#include "z_image/points.hpp"
 #include "z_image/sequence.hpp"
 
 namespace gesso::z_image {
-
-enum class Numerics {
-  Precise,    ///< the timestep keeps its float32 value
-  DiffSynth,  ///< the timestep is rounded to bf16, before and after 1000 - t
-};
 
 struct DitItem {
   at::Tensor latents_CHW;
@@ -35,22 +31,31 @@ class Dit {
   explicit Dit(const Setup& setup);
 
   const DitConfig& config() const { return config_; }
+  const Points& points() const { return points_; }
 
+  /// @param injectors  called at `points`, between the blocks
   /// @return  velocity (noise - clean) per item, [C, H, W] in the type of the weights
-  /// @throws Error  InvalidArgument for sizes that the model does not take; Cancelled
+  /// @throws Error  InvalidArgument for sizes that the model does not take; Cancelled; an
+  ///                injector's
   std::vector<at::Tensor> velocity(const Call& call, const std::vector<DitItem>& items,
-                                   Numerics numerics);
+                                   Numerics numerics, const Injectors& injectors = {});
 
  private:
   struct State;
   void embed_timesteps(const Call& call, std::vector<State>& batch, Numerics numerics);
-  void embed_images(const Call& call, std::vector<State>& batch);
-  void embed_captions(const Call& call, std::vector<State>& batch);
   void join(std::vector<State>& batch) const;
-  void finish(const Call& call, std::vector<State>& batch);
+  void show_embedded(const Call& call, const Injectors& injectors,
+                     const std::vector<State>& batch) const;
+  void show_joined(const Call& call, const Injectors& injectors,
+                   const std::vector<State>& batch) const;
+  std::vector<at::Tensor> finish(const Call& call, std::vector<State>& batch);
 
   DitConfig config_;
-  nn::WeightUnit time_embedder_, image_embedder_, caption_embedder_, final_layer_;
+  Points points_;
+  TimeEmbedder time_embedder_;
+  PatchEmbedder image_embedder_;
+  FeatureEmbedder caption_embedder_;
+  FinalLayer final_layer_;
   std::vector<Block> noise_refiner_, context_refiner_, layers_;
 };
 

@@ -40,9 +40,9 @@ at::Tensor patchify(const at::Tensor& latents_CHW) {
       .flatten(0, 1);
 }
 
-at::Tensor unpatchify(const at::Tensor& patches_LP, const SequenceSizes& sizes) {
+at::Tensor unpatchify(const at::Tensor& patches_LP, int64_t rows, int64_t columns) {
   return patches_LP.unflatten(1, {kPatch, kPatch, -1})
-      .unflatten(0, {sizes.rows, sizes.columns})  // rows, columns, 2, 2, C
+      .unflatten(0, {rows, columns})  // rows, columns, 2, 2, C
       .permute({4, 0, 2, 1, 3})
       .flatten(3)
       .flatten(1, 2);

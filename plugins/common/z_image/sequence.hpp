@@ -32,8 +32,8 @@ SequenceSizes sequence_sizes(int64_t height, int64_t width, int64_t caption,
 
 /// [C, H, W] -> [H/2 * W/2, 4C]; within a patch the channel runs fastest, then the column.
 at::Tensor patchify(const at::Tensor& latents_CHW);
-/// The reverse; [L, 4C] -> [C, H, W].
-at::Tensor unpatchify(const at::Tensor& patches_LP, const SequenceSizes& sizes);
+/// The reverse, of `rows` x `columns` patches; [L, 4C] -> [C, H, W].
+at::Tensor unpatchify(const at::Tensor& patches_LP, int64_t rows, int64_t columns);
 
 /// Appends copies of `token` [1, D] until the length is `length`.
 at::Tensor pad_with(const at::Tensor& x_LD, const at::Tensor& token_1D, int64_t length);

@@ -13,7 +13,8 @@ extern "C" {
 
 enum {
   GESSO_PORT_OPTIONAL = 1u,
-  GESSO_PORT_PER_ITEM = 2u /* one tensor per item of the batch, index 0..B-1; else index -1 */
+  GESSO_PORT_PER_ITEM = 2u, /* one tensor per item of the batch, index 0..B-1; else index -1 */
+  GESSO_PORT_LIST = 4u      /* a list of its own, shared by all items, index 0..n-1 */
 };
 
 typedef struct gesso_port {

@@ -46,7 +46,19 @@ class ToyPipeline : public runtime::Pipeline {
     return {{"stages", {{"denoise", 0.1}}}, {"seeds", request.seeds}};
   }
 
-  json describe() const override { return {{"variant", variant_}}; }
+  json image2lora(const runtime::GenerateRequest&, const std::filesystem::path& file,
+                  const runtime::Watch&) override {
+    throw Error(Status::NotSupported, file.string() + ": the toy makes no LoRA");
+  }
+  void add_adapter(const config::AdapterPlan& plan, const runtime::Watch&) override {
+    adapters_[plan.name] = plan.scale;
+  }
+  void set_adapter_scale(const std::string& name, double scale) override {
+    adapters_.at(name) = scale;
+  }
+  void remove_adapter(const std::string& name) override { adapters_.erase(name); }
+
+  json describe() const override { return {{"variant", variant_}, {"adapters", adapters_}}; }
 
  private:
   static void take_step(const std::string& prompt, const runtime::Watch& watch) {
@@ -59,6 +71,7 @@ class ToyPipeline : public runtime::Pipeline {
   }
 
   std::string variant_;
+  std::map<std::string, double> adapters_;
 };
 
 }  // namespace

@@ -119,7 +119,7 @@ TEST_CASE("each fault of a library is told, with its path") {
       {"other_major",
        Status::Incompatible,
        {"built for ABI 7, this host speaks ABI 0; rebuild it"}},
-      {"other_minor", Status::Incompatible, {"built for ABI 0.9, this host speaks ABI 0.1"}},
+      {"other_minor", Status::Incompatible, {"built for ABI 0.9, this host speaks ABI 0.2"}},
       {"no_entry", Status::Incompatible, {"it does not export gesso_plugin_entry_0"}},
       {"no_table", Status::Incompatible, {"its entry succeeded, but gave no table"}},
       {"entry_fails", Status::Denied, {"its entry failed: this plugin needs its dongle"}},

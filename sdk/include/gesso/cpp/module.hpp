@@ -12,6 +12,7 @@
 // and the other side: ModuleRef runs an operation of any module.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <string>
@@ -25,6 +26,7 @@ namespace gesso {
 
 inline constexpr uint32_t kOptional = GESSO_PORT_OPTIONAL;
 inline constexpr uint32_t kPerItem = GESSO_PORT_PER_ITEM;
+inline constexpr uint32_t kList = GESSO_PORT_LIST;
 
 struct Port {
   const char* name;
@@ -60,6 +62,7 @@ class Inputs {
     return found.front();
   }
   Values values() const { return {run_.values, run_.n_values}; }
+  const gesso_run_t& raw() const { return run_; }
 
  private:
   uint32_t port_place(std::string_view port) const {
@@ -198,6 +201,10 @@ class ModuleRef {
   }
 
   const gesso_op_t& op(std::string_view name) const { return *module_->ops[op_place(name)]; }
+  bool has_op(std::string_view name) const {
+    return std::any_of(module_->ops, module_->ops + module_->n_ops,
+                       [&](const gesso_op_t* op) { return name == op->name; });
+  }
 
   static bool has_input(const gesso_op_t& op, std::string_view port) {
     for (uint32_t i = 0; i < op.n_inputs; ++i) {
@@ -208,11 +215,14 @@ class ModuleRef {
 
   /// @throws Error with the module's text, its component's id in front
   std::vector<Output> run(const gesso_call_t* call, std::string_view op_name,
-                          const std::vector<Input>& inputs, const ValueList& values = {}) const {
+                          const std::vector<Input>& inputs, const ValueList& values = {},
+                          const std::vector<const gesso_injector*>& injectors = {}) const {
     Collector collector{op(op_name), {}, {}};
     collector.sink = {sizeof(gesso_sink_t), 0, &collector, accept};
     Prepared prepared = prepare(op_name, inputs, values);
     prepared.run.outputs = &collector.sink;
+    prepared.run.injectors = injectors.data();
+    prepared.run.n_injectors = injectors.size();
     check_run(module_->run(component_->self, call, &prepared.run), call);
     return std::move(collector.outputs);
   }

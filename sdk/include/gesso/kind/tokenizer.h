@@ -14,7 +14,9 @@ extern "C" {
 typedef struct gesso_tokenizer {
   uint32_t struct_size, reserved;
   /* [instance & ready] Ids of `length` bytes of UTF-8. Special tokens inside the text are
-   * recognised. `count` gets the full number; only the first `capacity` are written. */
+   * recognised where the tokenizer's reference does so (a SentencePiece model takes its control
+   * symbols for plain text: add these by `token_id`). `count` gets the full number; only the first
+   * `capacity` are written. */
   gesso_status_t(GESSO_CALL* encode)(void* self, const char* text, uint64_t length, int32_t* ids,
                                      uint64_t capacity, uint64_t* count, gesso_error_t* error);
   /* [instance & ready] The reverse; `length` gets the full number of bytes, no final 0. */

@@ -1,0 +1,39 @@
+// The ControlNets of a request: their contexts, and which of them act at a step.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "gesso/kind/controller.h"
+#include "runtime/run.hpp"
+
+namespace gesso::runtime {
+
+class Controls {
+ public:
+  /// Preprocesses and encodes the pictures of every controlnet_inputs entry.
+  explicit Controls(const Run& run);
+  ~Controls();
+  Controls(const Controls&) = delete;
+  Controls& operator=(const Controls&) = delete;
+
+  /// The injectors that act at step `k` of `n`: those whose part [start, end] of the steps holds
+  /// the whole step, as in diffusers.
+  std::vector<const gesso_injector*> at_step(size_t k, size_t n) const;
+  bool empty() const { return active_.empty(); }
+
+ private:
+  struct Active {
+    const Instance* controller;
+    const gesso_injector* injector;
+    double start, end;
+  };
+  void open(const Run& run, const ControlNetInput& input, const at::Tensor& context);
+  std::vector<Active> active_;
+};
+
+/// Refuses a request whose ControlNets cannot work in this pipeline, before any work.
+/// @throws Error  NotFound, NotSupported or InvalidArgument
+void check_controls(const Parts& parts, const GenerateRequest& request);
+
+}  // namespace gesso::runtime
