@@ -19,11 +19,12 @@ PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Regi
 /// A role that the pipeline fills.
 struct FilledRole {
   const registry::Role* role = nullptr;
+  std::string name;  // of the role, or "<role>_<anything>" where many may fill it
   const registry::ComponentInfo* info = nullptr;
-  const Node* table = nullptr;  // [components.<role>]; null: the file does not mention it
+  const Node* table = nullptr;  // [components.<name>]; null: the file does not mention it
   Place place;                  // of the table, else of the variant
 
-  std::string label() const { return "components." + role->name; }
+  std::string label() const { return "components." + name; }
 };
 
 struct FilledRoles {

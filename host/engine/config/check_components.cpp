@@ -21,7 +21,7 @@ bool takes_path(const ComponentInfo& info) {
 
 const Role* find_role(const registry::VariantInfo& variant, std::string_view name) {
   for (const Role& role : variant.roles) {
-    if (role.name == name) return &role;
+    if (role.name == name || (role.many && name.starts_with(role.name + "_"))) return &role;
   }
   return nullptr;
 }
@@ -41,18 +41,18 @@ void check_roles(const Node& components, const registry::VariantInfo& variant, P
 
 /// The `id` of the table, else the variant's own component. Null, and a problem, when there is
 /// none.
-const ComponentInfo* choose(const Role& role, const Node* table, const Place& place,
-                            const registry::Registry& registry,
+const ComponentInfo* choose(const Role& role, const std::string& label, const Node* table,
+                            const Place& place, const registry::Registry& registry,
                             const registry::VariantInfo& variant, Problems& problems) {
   if (table && table->type != NodeType::Table) {
-    problems.error(place, fmt::format("components.{}: expected a table, found {}", role.name,
-                                      table->describe()));
+    problems.error(
+        place, fmt::format("components.{}: expected a table, found {}", label, table->describe()));
     return nullptr;
   }
   const Node* id = table ? table->find("id") : nullptr;
   const bool own = !id;
   if (id && id->type != NodeType::Text) {
-    problems.error(id->place, fmt::format("components.{}.id: expected a text, found {}", role.name,
+    problems.error(id->place, fmt::format("components.{}.id: expected a text, found {}", label,
                                           id->describe()));
     return nullptr;
   }
@@ -60,7 +60,7 @@ const ComponentInfo* choose(const Role& role, const Node* table, const Place& pl
   if (name.empty()) {
     problems.error(place, fmt::format("variant \"{}\" leaves the choice of its {} open; set "
                                       "components.{}.id to a component of kind \"{}\"",
-                                      variant.name, role.name, role.name, role.kind));
+                                      variant.name, role.name, label, role.kind));
     return nullptr;
   }
   try {
@@ -69,11 +69,11 @@ const ComponentInfo* choose(const Role& role, const Node* table, const Place& pl
     problems.error(own ? place : id->place,
                    fmt::format("components.{}.id: expected a component of kind \"{}\", found {} of "
                                "kind \"{}\"",
-                               role.name, role.kind, info.id, info.kind));
+                               label, role.kind, info.id, info.kind));
   } catch (const Error& error) {
     const std::string whose = own ? fmt::format("variant \"{}\" needs ", variant.name) : "";
     problems.error(own ? place : id->place,
-                   fmt::format("{}components.{}.id: {}", whose, role.name, error.what()),
+                   fmt::format("{}components.{}.id: {}", whose, label, error.what()),
                    error.status());
   }
   return nullptr;
@@ -130,7 +130,7 @@ ComponentPlan plan_component(const FilledRole& filled, const registry::Registry&
                              const std::string& dtype, const Vocabulary& vocabulary,
                              Problems& problems) {
   ComponentPlan plan;
-  plan.role = filled.role->name;
+  plan.role = filled.name;
   plan.where = filled.place.text();
   plan.info = filled.info;
   const json given = read_component_table(filled, vocabulary, problems);
@@ -169,13 +169,19 @@ FilledRoles fill_roles(const Node& document, const registry::Registry& registry,
   if (components) check_roles(*components, variant, problems);
 
   FilledRoles filled;
+  const auto fill = [&](const Role& role, const std::string& name, const Node* table) {
+    const Place place = table ? table->place : document.find("variant")->place;
+    const ComponentInfo* info = choose(role, name, table, place, registry, variant, problems);
+    if (info) filled.roles.push_back({&role, name, info, table, place});
+    if (!info) filled.complete = false;
+  };
   for (const Role& role : variant.roles) {
     const Node* table = components ? components->find(role.name) : nullptr;
-    if (!table && !role.required) continue;
-    const Place place = table ? table->place : document.find("variant")->place;
-    const ComponentInfo* info = choose(role, table, place, registry, variant, problems);
-    if (info) filled.roles.push_back({&role, info, table, place});
-    if (!info) filled.complete = false;
+    if (table || role.required) fill(role, role.name, table);
+    if (!components || !role.many) continue;
+    for (const Node& child : components->children) {
+      if (child.key.starts_with(role.name + "_")) fill(role, child.key, &child);
+    }
   }
   return filled;
 }

@@ -77,11 +77,9 @@ json component_json(const ComponentInfo& component) {
 json role_json(const Role& role, const Registry& registry) {
   const auto& components = registry.components();
   const auto found = std::ranges::find(components, role.component, &ComponentInfo::id);
-  return {{"name", role.name},
-          {"kind", role.kind},
-          {"component", role.component},
-          {"required", role.required},
-          {"available", found != components.end()}};
+  return {{"name", role.name},           {"kind", role.kind},
+          {"component", role.component}, {"required", role.required},
+          {"many", role.many},           {"available", found != components.end()}};
 }
 
 json variant_json(const VariantInfo& variant, const Registry& registry) {

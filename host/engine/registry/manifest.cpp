@@ -77,6 +77,13 @@ Permissions read_permissions(const StrictTable& manifest) {
           .own_threads = table.flag("own_threads", false)};
 }
 
+AdapterKeys read_adapter(const StrictTable& component) {
+  const toml::table* adapter = component.table("adapter");
+  if (!adapter) return {};
+  const StrictTable table(*adapter, "[component.adapter]", kAdapterKeys);
+  return {.keys = table.texts("keys"), .marks = table.texts("marks")};
+}
+
 ComponentInfo read_component(const StrictTable& table, const std::string& plugin_id,
                              const fs::path& folder) {
   ComponentInfo component{.id = read_id(table, "id"),
@@ -88,7 +95,8 @@ ComponentInfo read_component(const StrictTable& table, const std::string& plugin
                           .interfaces = read_interfaces(table, "interfaces"),
                           .params = read_params(table, "param", "[[component.param]]"),
                           .run_params = read_params(table, "run_param", "[[component.run_param]]"),
-                          .pattern = std::nullopt};
+                          .pattern = std::nullopt,
+                          .adapter = read_adapter(table)};
   if (const toml::node* weights = table.node("weights")) {
     if (weights->is_string()) inside_folder(*weights, table.text("weights"), folder);
     component.pattern = weights::parse_component_pattern(table.table(), folder);

@@ -39,7 +39,11 @@ inline constexpr Key kComponentKeys[] = {
     {"name", KeyType::Text, true},     {"version", KeyType::Text, true},
     {"summary", KeyType::Text, true},  {"interfaces", KeyType::Texts, true},
     {"weights", KeyType::TextOrTable}, {"param", KeyType::Tables},
-    {"run_param", KeyType::Tables},
+    {"run_param", KeyType::Tables},    {"adapter", KeyType::Table},
+};
+inline constexpr Key kAdapterKeys[] = {
+    {"keys", KeyType::Texts, true},
+    {"marks", KeyType::Texts},
 };
 inline constexpr Key kParamKeys[] = {
     {"key", KeyType::Text, true}, {"type", KeyType::Text, true}, {"summary", KeyType::Text, true},
@@ -51,14 +55,16 @@ inline constexpr Key kParamKeys[] = {
 inline constexpr Key kVariantKeys[] = {
     {"variant", KeyType::Integer, true}, {"id", KeyType::Text, true},
     {"name", KeyType::Text, true},       {"aliases", KeyType::Texts},
-    {"summary", KeyType::Text, true},    {"roles", KeyType::Table, true},
+    {"summary", KeyType::Text, true},    {"roles", KeyType::Table},
     {"defaults", KeyType::Table},        {"limits", KeyType::Table},
     {"synthetic", KeyType::Table},       {"notes", KeyType::Texts},
+    {"extends", KeyType::Text},
 };
 inline constexpr Key kRoleKeys[] = {
     {"kind", KeyType::Text, true},
     {"component", KeyType::Text},
     {"required", KeyType::Boolean},
+    {"many", KeyType::Boolean},
 };
 inline constexpr Key kSyntheticKeys[] = {
     {"sizes", KeyType::Table},

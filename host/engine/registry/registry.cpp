@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <set>
 #include <span>
 
 #include "engine/base/suggest.hpp"
 #include "engine/registry/loader.hpp"
 #include "engine/registry/manifest.hpp"
 #include "engine/registry/search.hpp"
+#include "engine/registry/variant.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::registry {
@@ -72,6 +74,8 @@ struct Registry::State {
   void add(Candidate& candidate);
   void check_unique(const Manifest& manifest) const;
   void remove(const std::string& plugin_id);
+  void extend_variants();
+  void refuse(const std::string& plugin_id, const std::string& reason);
   std::vector<ComponentInfo> components_of(const PluginInfo& plugin) const;
   const gesso_plugin_t& load(const PluginInfo& plugin, const gesso_host_t* log_to);
 };
@@ -117,6 +121,45 @@ void Registry::State::remove(const std::string& plugin_id) {
   std::erase_if(plugins, [&](const auto& item) { return item.id == plugin_id; });
 }
 
+void Registry::State::refuse(const std::string& plugin_id, const std::string& reason) {
+  for (Candidate& candidate : candidates) {
+    if (!candidate.accepted || candidate.plugin_id != plugin_id) continue;
+    candidate.accepted = false;
+    candidate.reason = reason;
+  }
+  remove(plugin_id);
+}
+
+/// Bases first. A plugin whose variant has no base, or one that leads back to it, is refused.
+void Registry::State::extend_variants() {
+  std::set<std::string> done;
+  const auto is_done = [&](const VariantInfo& v) { return v.base.empty() || done.contains(v.id); };
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (VariantInfo& variant : variants) {
+      if (is_done(variant)) continue;
+      const VariantInfo* base = find(variants, variant.base);
+      if (!base || !is_done(*base)) continue;
+      extend(variant, *base);
+      done.insert(variant.id);
+      moved = true;
+    }
+  }
+  for (size_t i = 0; i < variants.size();) {
+    const VariantInfo& variant = variants[i];
+    if (is_done(variant)) {
+      ++i;
+      continue;
+    }
+    const bool there = find(variants, variant.base) != nullptr;
+    const std::string reason =
+        fmt::format("{}: it extends the variant \"{}\", {}", variant.file.string(), variant.base,
+                    there ? "which extends it or is refused itself" : "which no plugin has");
+    refuse(std::string(variant.plugin_id), reason);
+    i = 0;
+  }
+}
+
 std::vector<ComponentInfo> Registry::State::components_of(const PluginInfo& plugin) const {
   std::vector<ComponentInfo> result;
   std::ranges::copy_if(components, std::back_inserter(result),
@@ -143,6 +186,7 @@ std::shared_ptr<Registry> Registry::scan(const SearchOptions& options) {
   state->candidates = find_manifests(options);
   for (Candidate& candidate : state->candidates)
     if (candidate.reason.empty()) state->add(candidate);
+  state->extend_variants();
   return std::shared_ptr<Registry>(new Registry(std::move(state)));
 }
 

@@ -28,21 +28,30 @@ struct Param {
   std::vector<std::string> choices;
 };
 
+/// Which files a delta_source reads, by the names of their tensors; '*' stands for anything.
+struct AdapterKeys {
+  std::vector<std::string> keys;   // each tensor matches one of them
+  std::vector<std::string> marks;  // at least one tensor matches one of them; empty: no matter
+};
+
 struct ComponentInfo {
   std::string id, kind, name, version, summary, plugin_id;
   std::vector<std::string> interfaces;
   std::vector<Param> params;      // read by prepare
   std::vector<Param> run_params;  // read by its operations; users set them in [generate]
   std::optional<weights::ComponentPattern> pattern;  // none: takes no weight file
+  AdapterKeys adapter;                               // of a delta_source
 };
 
 struct Role {
   std::string name, kind, component;  // "text_encoder", its kind, the default component's id
   bool required = true;
+  bool many = false;  // further components "<name>_<anything>" may fill it, too
 };
 
 struct VariantInfo {
   std::string id, name, summary, plugin_id;
+  std::string base;                  // id of the variant that this one extends; "": none
   std::vector<std::string> aliases;  // further names that users may write
   std::vector<Role> roles;
   nlohmann::json defaults;   // parameters of [generate], flat

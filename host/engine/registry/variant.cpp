@@ -29,12 +29,12 @@ std::vector<Role> read_roles(const toml::table& roles) {
     Role role{.name = std::string(name.str()),
               .kind = read_kind(table, "kind"),
               .component = table.node("component") ? read_id(table, "component") : "",
-              .required = table.flag("required", true)};
+              .required = table.flag("required", true),
+              .many = table.flag("many", false)};
     if (role.required && role.component.empty())
       table.fail("required", title + " is required, so it needs the key \"component\"");
     result.push_back(std::move(role));
   }
-  if (result.empty()) fail_at(roles, "a variant has at least one role");
   return result;
 }
 
@@ -59,6 +59,25 @@ json read_limits(const toml::table& limits) {
   return to_json(limits);
 }
 
+/// `own` on top of `base`, role by role or key by key.
+std::vector<Role> merged(std::vector<Role> base, const std::vector<Role>& own) {
+  for (const Role& role : own) {
+    const auto same = std::ranges::find(base, role.name, &Role::name);
+    if (same == base.end()) {
+      base.push_back(role);
+    } else {
+      *same = role;
+    }
+  }
+  return base;
+}
+
+json merged(json base, const json& own) {
+  if (!base.is_object()) return own;
+  if (own.is_object()) base.update(own);
+  return base;
+}
+
 void check_extents(const StrictTable& table, std::string_view key) {
   const toml::table* extents = table.table(key);
   if (!extents) return;
@@ -67,12 +86,12 @@ void check_extents(const StrictTable& table, std::string_view key) {
       fail_at(node, fmt::format("\"{}.{}\" must be a positive whole number", key, name.str()));
 }
 
-json read_synthetic(const toml::table& synthetic, const std::vector<Role>& roles) {
+json read_synthetic(const toml::table& synthetic, const std::vector<Role>& roles, bool extends) {
   std::vector<std::string> names;
   for (const Role& role : roles) names.push_back(role.name);
   for (const auto& [name, node] : synthetic) {
     const std::string title = fmt::format("[synthetic.{}]", name.str());
-    if (std::ranges::find(names, name.str()) == names.end())
+    if (!extends && std::ranges::find(names, name.str()) == names.end())
       fail_at(node, fmt::format("{}: there is no role \"{}\"{}", title, name.str(),
                                 base::did_you_mean(name.str(), names)));
     const StrictTable table(as_table(node, title), title, kSyntheticKeys);
@@ -107,15 +126,26 @@ VariantInfo read_variant(const std::filesystem::path& file, const std::string& p
                       .name = table.text("name"),
                       .summary = table.text("summary"),
                       .plugin_id = plugin_id,
+                      .base = table.node("extends") ? read_id(table, "extends") : "",
                       .aliases = table.texts("aliases"),
-                      .roles = read_roles(*table.table("roles")),
+                      .roles = read_roles(optional_table("roles")),
                       .defaults = read_defaults(optional_table("defaults")),
                       .limits = read_limits(optional_table("limits")),
                       .synthetic = nullptr,
                       .notes = table.texts("notes"),
                       .file = file};
-  variant.synthetic = read_synthetic(optional_table("synthetic"), variant.roles);
+  const bool extends = !variant.base.empty();
+  if (variant.roles.empty() && !extends)
+    table.fail("roles", "a variant has at least one role, or another variant that it extends");
+  variant.synthetic = read_synthetic(optional_table("synthetic"), variant.roles, extends);
   return variant;
+}
+
+void extend(VariantInfo& variant, const VariantInfo& base) {
+  variant.roles = merged(base.roles, variant.roles);
+  variant.defaults = merged(base.defaults, variant.defaults);
+  variant.limits = merged(base.limits, variant.limits);
+  variant.synthetic = merged(base.synthetic, variant.synthetic);
 }
 
 }  // namespace gesso::registry

@@ -90,6 +90,7 @@ TEST_CASE("the schema of a manifest has the keys of the parser") {
   check_same(schema, "/$defs/permissions", kPermissionsKeys);
   check_same(schema, "/$defs/component", kComponentKeys);
   check_same(schema, "/$defs/param", kParamKeys);
+  check_same(schema, "/$defs/adapter", kAdapterKeys);
 }
 
 TEST_CASE("the schema of a variant has the keys of the parser") {
