@@ -400,6 +400,13 @@ bool gesso_weights::takes_items(size_t index, const WeightDelta& delta) const {
   return weight.adds(delta) && (weight.flags & GESSO_WEIGHT_DELTAS_PER_ITEM);
 }
 
+at::Tensor gesso_weights::placed(size_t index) {
+  const auto& [unit_place, place_in_unit] = targets_.at(index);
+  Unit& unit = *units_[unit_place];
+  place(unit);
+  return gesso::torch::borrow(unit.weights[place_in_unit].part).clone();
+}
+
 gesso_weights::Unit& gesso_weights::unit(uint32_t id) {
   if (id >= units_.size()) {
     throw Error(Status::InvalidArgument, fmt::format("{} has no unit {}", component_, id));

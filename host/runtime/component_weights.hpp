@@ -83,6 +83,9 @@ struct gesso_weights {
   void set_items(size_t index, const std::vector<uint64_t>& items);
   /// Whether updates of the target can be restricted to items of a batch.
   bool takes_items(size_t index, const gesso::runtime::WeightDelta& delta) const;
+  /// A copy of what the component computes with, private changes included; what the component adds
+  /// itself is not in it.
+  at::Tensor placed(size_t index);
   gesso::weights::DType compute_type() const { return compute_type_; }
 
   const std::string& role() const { return role_; }

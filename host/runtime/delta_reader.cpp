@@ -40,14 +40,13 @@ class OpenedSource {
     instance_ = parts.make(component);
     table_ = &instance_->interface<gesso_delta_source_t>(GESSO_DELTA_SOURCE_ID);
 
-    std::vector<gesso_target_t> raw;
     for (const DeltaTarget& t : targets_) {
-      raw.push_back({t.name.c_str(), t.out_features, t.in_features});
+      raw_targets_.push_back({t.name.c_str(), t.out_features, t.in_features});
     }
     ErrorText error;
     gesso::check(
         table_->open(instance_->self(), call.get(), tensors_.raw().data(), tensors_.raw().size(),
-                     raw.data(), raw.size(), &opened_, &count_, &error.error),
+                     raw_targets_.data(), raw_targets_.size(), &opened_, &count_, &error.error),
         error, plan.files.empty() ? plan.name : plan.files.front().string());
   }
   ~OpenedSource() {
@@ -92,6 +91,7 @@ class OpenedSource {
   std::shared_ptr<const weights::WeightSet> set_;
   NamedTensors tensors_;
   std::vector<DeltaTarget> targets_;
+  std::vector<gesso_target_t> raw_targets_;  // the source may read it until it is closed
   std::unique_ptr<Instance> instance_;
   const gesso_delta_source_t* table_ = nullptr;
   void* opened_ = nullptr;
