@@ -26,6 +26,7 @@ was wrong.)";
 void add_commands(CLI::App& app, const Common& common) {
   app.require_subcommand(1);
   add_run(app, common);
+  add_image2lora(app, common);
   add_check(app, common);
   add_inspect(app, common);
   add_plugins(app, common);

@@ -29,6 +29,7 @@ constexpr const char* kExamples = R"(Examples:
   gesso run turbo.toml --set 'prompt=["a key","a cup"]' --out "out/{prompt}.png"
   gesso run --from out/emoji-7.png --set cfg_scale=3 the same picture, changed a little
   gesso run turbo.toml --preview-dir previews        what it looks like on the way
+  gesso run turbo.toml --lora style.safetensors@0.8  with a LoRA
 
 Ctrl-C ends the run cleanly (exit code 1), a second one kills it.)";
 
@@ -91,6 +92,10 @@ class RunCommand {
         ->type_name("PICTURE");
     run->add_option("--preview-dir", preview_folder_, "Writes what the pictures look like so far")
         ->type_name("FOLDER");
+    run->add_option("--lora", loras_,
+                    "Adds a LoRA file, with a scale behind @ if it is not 1. May be repeated")
+        ->type_name("FILE[@SCALE]")
+        ->allow_extra_args(false);
     run->add_flag("--json", json_, "One JSON object per event on stdout, instead of paths");
     run->add_flag("--quiet", quiet_, "Only errors, and the paths");
   }
@@ -104,12 +109,23 @@ class RunCommand {
 
     app::Engine engine = common_.engine();
     app::Pipeline pipeline = engine.load(file, all_overrides(made));
+    for (const std::string& lora : loras_) add_lora(pipeline, lora);
     const json output = json::parse(pipeline.describe()).at("output");
     prepare_folder(fixed_part(output.at("path")));
     generate(pipeline, output);
   }
 
  private:
+  static void add_lora(app::Pipeline& pipeline, const std::string& text) {
+    const size_t at = text.rfind('@');
+    double scale = 1.0;
+    const bool scaled =
+        at != std::string::npos && CLI::detail::lexical_cast(text.substr(at + 1), scale);
+    ValueList values;
+    values.set_real("scale", scale);
+    pipeline.add_adapter(scaled ? text.substr(0, at) : text, values);
+  }
+
   ProgressStyle style() const {
     if (json_) return ProgressStyle::Json;
     return quiet_ ? ProgressStyle::Quiet : default_style();
@@ -176,7 +192,7 @@ class RunCommand {
 
   const Common& common_;
   std::string file_, out_, from_, preview_folder_;
-  std::vector<std::string> sets_;
+  std::vector<std::string> sets_, loras_;
   bool json_ = false, quiet_ = false;
 };
 

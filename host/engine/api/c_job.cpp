@@ -50,6 +50,12 @@ gesso_job_t* start_job(const gesso_request_t* from, const gesso_job_callbacks_t*
   return handle.release();
 }
 
+std::shared_ptr<gesso::api::Engine> engine_of(gesso_pipeline_t* pipeline) {
+  const auto engine = given(pipeline, "pipeline").engine.lock();
+  if (engine) return engine;
+  throw Error(Status::BadState, "the engine of this pipeline was destroyed; only release it");
+}
+
 }  // namespace
 
 gesso_status_t gesso_generate(gesso_pipeline_t* pipeline, const gesso_request_t* request,
@@ -57,13 +63,22 @@ gesso_status_t gesso_generate(gesso_pipeline_t* pipeline, const gesso_request_t*
                               gesso_error_t* error) {
   return guard(error, [&] {
     given(out, "out") = nullptr;
-    given(pipeline, "pipeline");
-    const auto engine = pipeline->engine.lock();
-    if (!engine) {
-      throw Error(Status::BadState, "the engine of this pipeline was destroyed; only release it");
-    }
+    const auto engine = engine_of(pipeline);
     *out = start_job(request, callbacks, [&](const auto& values, const auto& images, auto sink) {
       engine->generate(*pipeline->pipeline, values, images, sink);
+    });
+  });
+}
+
+gesso_status_t gesso_image2lora(gesso_pipeline_t* pipeline, const gesso_request_t* request,
+                                const char* path, const gesso_job_callbacks_t* callbacks,
+                                gesso_job_t** out, gesso_error_t* error) {
+  return guard(error, [&] {
+    given(out, "out") = nullptr;
+    const auto engine = engine_of(pipeline);
+    const std::string file = gesso::api::read_text(path, "path");
+    *out = start_job(request, callbacks, [&](const auto& values, const auto& images, auto sink) {
+      engine->image2lora(*pipeline->pipeline, values, images, file, sink);
     });
   });
 }

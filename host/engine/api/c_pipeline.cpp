@@ -53,6 +53,30 @@ gesso_status_t gesso_pipeline_describe(gesso_pipeline_t* pipeline, gesso_text_t*
   });
 }
 
+gesso_status_t gesso_pipeline_add_adapter(gesso_pipeline_t* pipeline, const char* path,
+                                          const gesso_value_t* values, uint32_t n_values,
+                                          gesso_error_t* error) {
+  return guard(error, [&] {
+    nlohmann::json asked = gesso::api::read_values(values, n_values);
+    asked["path"] = read_text(path, "path");
+    given(pipeline, "pipeline").pipeline->add_adapter(std::move(asked));
+  });
+}
+
+gesso_status_t gesso_pipeline_set_adapter_scale(gesso_pipeline_t* pipeline, const char* name,
+                                                double scale, gesso_error_t* error) {
+  return guard(error, [&] {
+    given(pipeline, "pipeline").pipeline->set_adapter_scale(read_text(name, "name"), scale);
+  });
+}
+
+gesso_status_t gesso_pipeline_remove_adapter(gesso_pipeline_t* pipeline, const char* name,
+                                             gesso_error_t* error) {
+  return guard(error, [&] {
+    given(pipeline, "pipeline").pipeline->remove_adapter(read_text(name, "name"));
+  });
+}
+
 void gesso_pipeline_release(gesso_pipeline_t* pipeline) {
   if (pipeline) pipeline->pipeline->wait_until_idle();
   delete pipeline;

@@ -109,6 +109,12 @@ void Engine::generate(Pipeline& pipeline, const json& values, const config::Imag
   start_job(std::move(prepared.job), std::move(prepared.body), pipeline.turns(), sink_for);
 }
 
+void Engine::image2lora(Pipeline& pipeline, const json& values, const config::Images& images,
+                        const std::string& path, const SinkMaker& sink_for) {
+  Pipeline::Prepared prepared = pipeline.prepare_image2lora(values, images, path);
+  start_job(std::move(prepared.job), std::move(prepared.body), pipeline.turns(), sink_for);
+}
+
 void Engine::start_job(std::shared_ptr<Job> job, Job::Body body, std::shared_ptr<Turns> turns,
                        const SinkMaker& sink_for) {
   Job::Sink sink = sink_for(job);

@@ -52,6 +52,9 @@ class Engine {
   void generate(Pipeline& pipeline, const nlohmann::json& values, const config::Images& images,
                 const SinkMaker& sink_for);
 
+  void image2lora(Pipeline& pipeline, const nlohmann::json& values, const config::Images& images,
+                  const std::string& path, const SinkMaker& sink_for);
+
   std::shared_ptr<registry::Registry> registry() const { return registry_; }
   /// Opens it at the first call. @throws Error as the factory
   runtime::Runtime& runtime();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/api/picture_text.hpp"
+#include "engine/config/adapters.hpp"
 #include "engine/config/output_path.hpp"
 
 namespace gesso::api {
@@ -81,6 +82,42 @@ Pipeline::Prepared Pipeline::prepare(const json& values, const config::Images& i
     return self->run(request, running);
   };
   return {std::move(job), std::move(body)};
+}
+
+Pipeline::Prepared Pipeline::prepare_image2lora(const json& values, const config::Images& images,
+                                                const std::string& path) {
+  loaded();
+  auto request = config::resolve_request(plan_, values, images);
+  if (path.empty()) throw Error(Status::InvalidArgument, "path is empty; expected a LoRA's file");
+  auto job = std::make_shared<Job>(json{{"path", path}});
+  auto body = [self = shared_from_this(), request = std::move(request), path](Job& running) {
+    return self->loaded().image2lora(request, path, running.watch());
+  };
+  return {std::move(job), std::move(body)};
+}
+
+void Pipeline::between_jobs(const std::function<void()>& work) {
+  struct Turn {
+    Turns& turns;
+    Turns::Ticket ticket = turns.take();
+    ~Turn() { turns.hand_back(ticket); }
+  };
+  const Turn turn{*turns_};
+  turns_->wait(turn.ticket, [] { return false; });
+  work();
+}
+
+void Pipeline::add_adapter(json values) {
+  const config::AdapterPlan plan = config::plan_adapter(plan_, values);
+  between_jobs([&] { loaded().add_adapter(plan, runtime::Watch{}); });
+}
+
+void Pipeline::set_adapter_scale(const std::string& name, double scale) {
+  between_jobs([&] { loaded().set_adapter_scale(name, scale); });
+}
+
+void Pipeline::remove_adapter(const std::string& name) {
+  between_jobs([&] { loaded().remove_adapter(name); });
 }
 
 json Pipeline::run(const runtime::GenerateRequest& request, Job& job) {

@@ -1,6 +1,7 @@
 // A loaded pipeline and the line of its jobs.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -28,6 +29,15 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
   /// Resolves and checks a request; the job is to run in `turns`.
   /// @throws Error  a wrong request fails here
   Prepared prepare(const nlohmann::json& values, const config::Images& images);
+  /// The same for gesso_image2lora.
+  Prepared prepare_image2lora(const nlohmann::json& values, const config::Images& images,
+                              const std::string& path);
+
+  /// Adapters; each waits for the jobs before it. @throws Error as config::plan_adapter and
+  /// runtime::Pipeline
+  void add_adapter(nlohmann::json values);
+  void set_adapter_scale(const std::string& name, double scale);
+  void remove_adapter(const std::string& name);
   const std::shared_ptr<Turns>& turns() const { return turns_; }
 
   /// Waits for the jobs.
@@ -38,6 +48,8 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
  private:
   runtime::Pipeline& loaded() const;
   nlohmann::json run(const runtime::GenerateRequest& request, Job& job);
+  /// Calls `work` when no job runs.
+  void between_jobs(const std::function<void()>& work);
   nlohmann::json request_json(const runtime::GenerateRequest& request) const;
 
   const config::PipelinePlan plan_;

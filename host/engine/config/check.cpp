@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/config/adapters.hpp"
 #include "engine/config/merge.hpp"
 #include "engine/config/output_path.hpp"
 #include "engine/config/pictures.hpp"
@@ -54,13 +55,27 @@ void check_defaults(const registry::VariantInfo& variant, const FilledRoles& fil
   }
 }
 
-void check_input_image(const Node& generate, const json& values, Problems& problems) {
-  if (!values.contains("input_image")) return;
-  const std::string path = values["input_image"];
-  if (std::filesystem::is_regular_file(path)) return;
-  problems.error(generate.find("input_image")->place,
-                 fmt::format("generate.input_image: there is no file \"{}\"", path),
-                 Status::NotFound);
+/// Every picture that a table names must be there.
+void check_pictures(const Node& table, const std::string& label, const json& values,
+                    const std::vector<Param>& params, Problems& problems) {
+  for (const Param& param : params) {
+    if (!values.contains(param.key)) continue;
+    const Node& node = *table.find(param.key);
+    const std::string name = dotted(label, param.key);
+    if (param.type == kTablesValue) {
+      for (size_t i = 0; i < values[param.key].size(); ++i) {
+        const Node& item = node.type == NodeType::List ? node.children[i] : node;
+        check_pictures(item, name, values[param.key][i], item_params(param.key), problems);
+      }
+    }
+    if (param.unit != kPathUnit) continue;
+    const json& paths = values[param.key];
+    for (const std::string path : paths.is_array() ? paths : json::array({paths})) {
+      if (std::filesystem::is_regular_file(path)) continue;
+      problems.error(node.place, fmt::format("{}: there is no file \"{}\"", name, path),
+                     Status::NotFound);
+    }
+  }
 }
 
 void warn_of_idle_values(const Node& generate, const json& values, const std::vector<Param>& params,
@@ -83,7 +98,7 @@ json check_generate(const Node* generate, const std::vector<Param>& params,
                     const Vocabulary* vocabulary, Problems& problems) {
   if (!generate) return json::object();
   const json values = read_table(*generate, "generate", params, vocabulary, problems);
-  check_input_image(*generate, values, problems);
+  check_pictures(*generate, "generate", values, params, problems);
   warn_of_idle_values(*generate, values, params, problems);
   try {
     count_pictures(values);
@@ -123,6 +138,7 @@ Vocabulary make_vocabulary(const std::vector<Param>& generate, const FilledRoles
     vocabulary.add(role.label(), table_params(*role.info));
   if (filled.roles.empty()) vocabulary.add("components.<role>", component_params());
   vocabulary.add("output", output_params());
+  vocabulary.add("adapters", adapter_params());
   return vocabulary;
 }
 
@@ -130,7 +146,8 @@ Vocabulary make_vocabulary(const std::vector<Param>& generate, const FilledRoles
 json read_top_level(const Node& document, const Vocabulary& vocabulary, Problems& problems) {
   Node flat = document;
   std::erase_if(flat.children, [](const Node& child) {
-    return child.key == "components" || child.key == "generate" || child.key == "output";
+    return child.key == "components" || child.key == "adapters" || child.key == "generate" ||
+           child.key == "output";
   });
   return read_table(flat, "", file_params(), &vocabulary, problems);
 }
@@ -150,12 +167,14 @@ PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Regi
   const Vocabulary vocabulary = make_vocabulary(params, filled);
   const json top = read_top_level(document, vocabulary, problems);
   plan.numerics = top.value("numerics", find_param(file_params(), "numerics")->preset);
-  const std::string dtype = top.value("dtype", find_param(file_params(), "dtype")->preset);
+  const FileSettings file{top.value("dtype", find_param(file_params(), "dtype")->preset),
+                          top.value("local_model_path", "")};
 
   if (plan.variant) {
     const Place& place = document.find("variant")->place;
     report_missing_paths(filled.roles, place, *plan.variant, problems);
-    plan.components = plan_components(filled.roles, *registry, dtype, vocabulary, problems);
+    plan.components = plan_components(filled.roles, *registry, file, vocabulary, problems);
+    if (filled.complete) plan.adapters = plan_adapters(document.find("adapters"), plan, problems);
     if (filled.complete) check_defaults(*plan.variant, filled, params, place, problems);
   }
   plan.generate = check_generate(document.find("generate"), params,

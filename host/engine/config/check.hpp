@@ -39,10 +39,16 @@ FilledRoles fill_roles(const Node& document, const registry::Registry& registry,
 /// Everything that may stand in the table of a component: the common keys and its own parameters.
 std::vector<registry::Param> table_params(const registry::ComponentInfo& info);
 
-/// Reads the tables and opens the files. `dtype` is for components that do not say their own.
+/// What the top level says for all components.
+struct FileSettings {
+  std::string dtype;             // of components that do not say their own
+  std::string local_model_path;  // "": the usual place
+};
+
+/// Reads the tables and opens the files.
 std::vector<ComponentPlan> plan_components(const std::vector<FilledRole>& roles,
                                            const registry::Registry& registry,
-                                           const std::string& dtype, const Vocabulary& vocabulary,
+                                           const FileSettings& file, const Vocabulary& vocabulary,
                                            Problems& problems);
 
 /// One problem that lists every file which is needed and not given.

@@ -5,6 +5,7 @@
 #include "engine/base/suggest.hpp"
 #include "engine/config/check.hpp"
 #include "engine/config/component_files.hpp"
+#include "engine/models/model_ref.hpp"
 
 namespace gesso::config {
 namespace {
@@ -106,13 +107,41 @@ json read_component_table(const FilledRole& filled, const Vocabulary& vocabulary
   return read_table(table, filled.label(), table_params(*filled.info), &vocabulary, problems);
 }
 
-void check_path_value(const Node* node, const std::string& label, const json& path,
+void check_path_value(const FilledRole& filled, const std::string& label, const json& path,
                       Problems& problems) {
-  if (!node || fs::exists(path.get<std::string>())) return;
+  if (fs::exists(path.get<std::string>())) return;
+  const Node* node = filled.table ? filled.table->find("path") : nullptr;
   problems.error(
-      node->place,
+      node ? node->place : filled.place,
       fmt::format("{}.path: there is no file or folder \"{}\"", label, path.get<std::string>()),
       Status::NotFound);
+}
+
+/// The files that model_id names, in the table or by the variant for its own component; put into
+/// `given` as its path.
+void find_model(const FilledRole& filled, const std::string& local_model_path, json& given,
+                Problems& problems) {
+  const Role& role = *filled.role;
+  const bool own = filled.info->id == role.component && !role.model_id.empty();
+  if (given.contains("path") || !takes_path(*filled.info)) return;
+  if (!given.contains("model_id") && !own) return;
+  models::ModelRef model;
+  model.local_model_path = local_model_path;
+  model.model_id = given.value("model_id", role.model_id);
+  json patterns =
+      given.contains("model_id") ? json::array({""}) : json::array({role.origin_file_pattern});
+  patterns = given.value("origin_file_pattern", patterns);
+  try {
+    json paths = json::array();
+    for (const std::string pattern : patterns) {
+      model.origin_file_pattern = pattern;
+      for (const fs::path& file : models::find_local(model)) paths.push_back(file.string());
+    }
+    given["path"] = filled.info->pattern ? paths : paths.front();
+  } catch (const Error& error) {
+    problems.error(filled.place, fmt::format("{}: {}", filled.label(), error.what()),
+                   error.status());
+  }
 }
 
 void open_weights_at(const FilledRole& filled, const json& paths,
@@ -121,37 +150,42 @@ void open_weights_at(const FilledRole& filled, const json& paths,
   try {
     open_weights(plan, files, registry);
   } catch (const Error& error) {
-    problems.error(filled.table->find("path")->place,
+    const Node* path = filled.table ? filled.table->find("path") : nullptr;
+    problems.error(path ? path->place : filled.place,
                    fmt::format("{}.path: {}", filled.label(), error.what()), error.status());
   }
 }
 
 ComponentPlan plan_component(const FilledRole& filled, const registry::Registry& registry,
-                             const std::string& dtype, const Vocabulary& vocabulary,
+                             const FileSettings& file, const Vocabulary& vocabulary,
                              Problems& problems) {
   ComponentPlan plan;
   plan.role = filled.name;
   plan.where = filled.place.text();
   plan.info = filled.info;
-  const json given = read_component_table(filled, vocabulary, problems);
-  plan.dtype = given.value("dtype", dtype);
+  json given = read_component_table(filled, vocabulary, problems);
+  find_model(filled, file.local_model_path, given, problems);
+  plan.dtype = given.value("dtype", file.dtype);
   plan.values = presets(*filled.info);
   plan.values.update(given);
-  plan.values.erase("id");
-  plan.values.erase("dtype");
+  for (const char* key : {"id", "dtype", "model_id", "origin_file_pattern"}) {
+    plan.values.erase(key);
+  }
   if (filled.info->pattern) {
     plan.values.erase("path");
     if (given.contains("path")) {
       open_weights_at(filled, given["path"], registry, plan, problems);
     }
   } else if (given.contains("path")) {
-    check_path_value(filled.table->find("path"), filled.label(), given["path"], problems);
+    check_path_value(filled, filled.label(), given["path"], problems);
   }
   return plan;
 }
 
 bool lacks_path(const FilledRole& filled) {
-  if (!takes_path(*filled.info) || (filled.table && filled.table->find("path"))) return false;
+  if (!takes_path(*filled.info)) return false;
+  if (filled.table && (filled.table->find("path") || filled.table->find("model_id"))) return false;
+  if (filled.info->id == filled.role->component && !filled.role->model_id.empty()) return false;
   const Param* own = find_param(filled.info->params, "path");
   return filled.info->pattern || own->preset.is_null();
 }
@@ -188,8 +222,12 @@ FilledRoles fill_roles(const Node& document, const registry::Registry& registry,
 
 std::vector<Param> table_params(const ComponentInfo& info) {
   std::vector<Param> params;
+  const bool files = takes_path(info);
   for (const Param& param : component_params()) {
-    if (param.key != "path" || info.pattern) params.push_back(param);
+    const bool names_files = param.key == "model_id" || param.key == "origin_file_pattern";
+    if (param.key == "path" ? info.pattern.has_value() : files || !names_files) {
+      params.push_back(param);
+    }
   }
   for (Param param : info.params) {
     if (find_param(params, param.key)) continue;
@@ -201,11 +239,11 @@ std::vector<Param> table_params(const ComponentInfo& info) {
 
 std::vector<ComponentPlan> plan_components(const std::vector<FilledRole>& roles,
                                            const registry::Registry& registry,
-                                           const std::string& dtype, const Vocabulary& vocabulary,
+                                           const FileSettings& file, const Vocabulary& vocabulary,
                                            Problems& problems) {
   std::vector<ComponentPlan> plans;
   for (const FilledRole& filled : roles) {
-    plans.push_back(plan_component(filled, registry, dtype, vocabulary, problems));
+    plans.push_back(plan_component(filled, registry, file, vocabulary, problems));
   }
   return plans;
 }

@@ -36,6 +36,10 @@ Param choice(const char* key, const char* summary, json preset, std::vector<std:
 constexpr int32_t kInt = GESSO_VALUE_INT, kInts = GESSO_VALUE_INTS, kReal = GESSO_VALUE_REAL;
 constexpr int32_t kText = GESSO_VALUE_TEXT, kTexts = GESSO_VALUE_TEXTS, kBool = GESSO_VALUE_BOOL;
 
+Param path(int32_t type, const char* key, const char* summary) {
+  return make(type, key, summary, nullptr, kPathUnit);
+}
+
 const std::vector<Param> kFileParams = {
     make(kText, "variant", "The model: a variant's id, name or alias"),
     choice("numerics",
@@ -43,6 +47,9 @@ const std::vector<Param> kFileParams = {
            "DiffSynth-Studio",
            "precise", {"precise", "diffsynth"}),
     choice("dtype", "The type that all components compute in", "bf16", {"bf16", "f32"}),
+    path(kText, "local_model_path",
+         "The folder of models that model_id is looked for in; default: models in the working "
+         "folder"),
 };
 
 const std::vector<Param> kComponentParams = {
@@ -51,6 +58,11 @@ const std::vector<Param> kComponentParams = {
          "Its weights: a file, a list of files, a pattern such as \"model-*.safetensors\", or a "
          "folder; relative to this file",
          nullptr, kPathUnit),
+    make(kText, "model_id",
+         "Instead of path: a model by its hub's name, such as "
+         "\"Tongyi-MAI/Z-Image-Turbo\""),
+    make(kTexts, "origin_file_pattern",
+         "Which files of that model, such as \"transformer/*.safetensors\" or \"tokenizer/\""),
     choice("dtype", "The type that this component computes in; default: the one of the file",
            nullptr, {"bf16", "f32"}),
 };
@@ -73,7 +85,29 @@ const std::vector<Param> kGenerateParams = {
     // 0 would leave nothing to do; schedulers take strengths above it only.
     make(kReal, "denoising_strength",
          "With input_image: 1 ignores the image, towards 0 it stays as it is", 1.0, "", 0.001, 1.0),
-    make(kText, "input_image", "The picture to start from (PNG, JPEG, WebP)", nullptr, kPathUnit),
+    make(kReal, "cfg_normalization",
+         "Above 0: guidance makes the velocity at most so many times as long as the prompt's own",
+         0.0, "", 0.0),
+    make(kReal, "cfg_truncation", "Guidance ends after this part of the way from noise to picture",
+         1.0, "", 0.0, 1.0),
+    path(kText, "input_image", "The picture to start from (PNG, JPEG, WebP)"),
+    path(kText, "inpaint_mask",
+         "With input_image, of its size: white is painted anew, black is kept, grey in part"),
+    make(kInt, "mask_blur", "Makes the edge of inpaint_mask soft", 0, "pixels", 0, 512),
+    make(kBool, "inpaint_overlay",
+         "What the mask keeps is taken from input_image, not from what the model made of it", true),
+    make(kInts, "outpaint",
+         "Paints beyond input_image: pixels to add on the left, top, right and bottom", nullptr,
+         "pixels", 0, 8192),
+    path(kTexts, "edit_image", "Pictures that the prompt speaks of (Omni models)"),
+    make(kBool, "edit_image_auto_resize",
+         "Shrinks edit images above a megapixel and crops them to multiples of 16 pixels", true),
+    make(kTablesValue, "controlnet_inputs", "One table for each ControlNet picture"),
+    path(kTexts, "image2lora_images", "Pictures whose style the prompt's side gets (i2L models)"),
+    path(kTexts, "negative_image2lora_images",
+         "Pictures whose style the negative prompt's side gets (i2L models)"),
+    make(kBool, "positive_only_lora",
+         "What image2lora_images make acts on the prompt's side of guidance only", true),
     make(kInt, "num_images", "Pictures to make; with a single seed they get seed, seed + 1, ...", 1,
          "pictures", 1, 10000),
     make(kInt, "preview_every", "Shows the picture so far every so many steps; 0: never", 0,
@@ -82,6 +116,35 @@ const std::vector<Param> kGenerateParams = {
     make(kInt, "tile_size", "Edge of a tile; 0: the codec's own", 0, "latent cells", 0),
     make(kInt, "tile_stride", "From tile to tile, at most tile_size; 0: the codec's own", 0,
          "latent cells", 0),
+};
+
+// Names and defaults as in DiffSynth-Studio's ControlNetInput.
+const std::vector<Param> kControlParams = {
+    make(kText, "controlnet", "The role of its component", "controlnet"),
+    path(kText, "image",
+         "The control map, or a photograph for processor_id; of the picture's size"),
+    path(kText, "inpaint_image", "The picture to paint in; of the picture's size"),
+    path(kText, "inpaint_mask", "White is painted anew; of the picture's size"),
+    make(kReal, "scale", "Strength of the control", 1.0),
+    make(kReal, "start", "The part of the steps before which it does not act", 0.0, "", 0.0, 1.0),
+    make(kReal, "end", "The part of the steps after which it does not act", 1.0, "", 0.0, 1.0),
+    make(
+        kText, "processor_id",
+        "Makes a map of the image: canny, gray, blur, tile, or another preprocessor's id; default: "
+        "the image is a map"),
+    make(kTableValue, "processor", "Parameters of the preprocessor"),
+};
+
+const std::vector<Param> kAdapterParams = {
+    path(kTexts, "path", "The LoRA: a file, or its shards; relative to this file"),
+    make(kText, "name", "What it is called later; default: the name of its file"),
+    make(kReal, "scale", "How strongly it acts", 1.0),
+    make(kText, "role", "The component whose weights it updates", "denoiser"),
+    choice("side", "Which side of guidance it acts on", "both", {"both", "positive", "negative"}),
+    choice("mode", "runtime: added while the component runs; fuse: added once to a copy", "runtime",
+           {"runtime", "fuse"}),
+    make(kBool, "strict", "A key that matches no weight is an error, else a warning", true),
+    make(kText, "id", "The delta source that reads it; default: the one whose names fit"),
 };
 
 const std::vector<Param> kOutputParams = {
@@ -116,8 +179,15 @@ json to_item_type(int32_t type, const json& value) {
   return value;
 }
 
+bool is_flat_table(const json& value) {
+  return value.is_object() && std::all_of(value.begin(), value.end(),
+                                          [](const json& item) { return item.is_primitive(); });
+}
+
 bool has_type(int32_t type, const json& value) {
   switch (type) {
+    case kTableValue:
+      return is_flat_table(value);
     case GESSO_VALUE_INT:
       return value.is_number_integer();
     case GESSO_VALUE_REAL:
@@ -170,6 +240,12 @@ const std::vector<Param>& file_params() { return kFileParams; }
 const std::vector<Param>& component_params() { return kComponentParams; }
 const std::vector<Param>& generate_params() { return kGenerateParams; }
 const std::vector<Param>& output_params() { return kOutputParams; }
+const std::vector<Param>& adapter_params() { return kAdapterParams; }
+
+const std::vector<Param>& item_params(std::string_view key) {
+  static const std::vector<Param> kNone;
+  return key == "controlnet_inputs" ? kControlParams : kNone;
+}
 
 std::vector<Param> generate_params(const std::vector<const registry::ComponentInfo*>& components,
                                    const registry::VariantInfo& variant) {
@@ -210,6 +286,15 @@ const Param* find_param(const std::vector<Param>& params, std::string_view key) 
   return nullptr;
 }
 
+std::string unknown_parameter(const std::string& key, const std::vector<Param>& params) {
+  std::vector<std::string> keys;
+  for (const Param& param : params) keys.push_back(param.key);
+  const std::string advice = base::did_you_mean(key, keys);
+  return fmt::format(
+      "unknown parameter \"{}\"{}", key,
+      advice.empty() ? fmt::format("; expected one of {}", fmt::join(keys, ", ")) : advice);
+}
+
 std::string expected(const Param& param) {
   switch (param.type) {
     case GESSO_VALUE_INT:
@@ -224,6 +309,10 @@ std::string expected(const Param& param) {
       return "a number or a list of numbers";
     case GESSO_VALUE_TEXTS:
       return "a text or a list of texts";
+    case kTableValue:
+      return "a table of single values";
+    case kTablesValue:
+      return "a table or a list of tables";
     default:
       return "true or false";
   }
@@ -242,7 +331,33 @@ std::string describe(const json& value) {
   return value.dump();
 }
 
+namespace {
+
+Checked check_tables(const Param& param, const json& value) {
+  const json list = value.is_object() ? json::array({value}) : value;
+  Checked checked{json::array(), {}};
+  if (!list.is_array() || list.empty()) return {value, wrong_type(param, value)};
+  const std::vector<Param>& params = item_params(param.key);
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (!list[i].is_object()) return {value, wrong_type(param, value)};
+    json table = json::object();
+    for (const auto& [key, item] : list[i].items()) {
+      const std::string where = fmt::format("item {}: ", i + 1);
+      const Param* known = find_param(params, key);
+      if (!known) return {value, where + unknown_parameter(key, params)};
+      Checked one = check_value(*known, item);
+      if (!one.problem.empty()) return {value, where + key + ": " + one.problem};
+      table[key] = std::move(one.value);
+    }
+    checked.value.push_back(std::move(table));
+  }
+  return checked;
+}
+
+}  // namespace
+
 Checked check_value(const Param& param, const json& value) {
+  if (param.type == kTablesValue) return check_tables(param, value);
   if (!is_list(param.type)) return check_item(param, value);
   if (!value.is_array()) {
     Checked item = check_item(param, value);

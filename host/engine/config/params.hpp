@@ -15,6 +15,15 @@ namespace gesso::config {
 /// A parameter whose unit is this one is a path; in a file it is relative to that file.
 inline constexpr const char* kPathUnit = "path";
 
+// Types that only pipeline files have, beside those of gesso/value.h.
+inline constexpr int32_t kTableValue = 1000;   // a table of single values, as it is
+inline constexpr int32_t kTablesValue = 1001;  // a table or a list of tables; see `item_params`
+
+/// What may stand in one table of a parameter of type `kTablesValue`.
+const std::vector<registry::Param>& item_params(std::string_view key);
+
+const std::vector<registry::Param>& adapter_params();  // of every [[adapters]]
+
 const std::vector<registry::Param>& file_params();       // the top level, without tables
 const std::vector<registry::Param>& component_params();  // of every [components.<role>]
 const std::vector<registry::Param>& generate_params();   // [generate]
@@ -44,6 +53,9 @@ struct Checked {
 
 /// Integers are taken for reals, integral reals for integers, a single value for a list of one.
 Checked check_value(const registry::Param& param, const nlohmann::json& value);
+
+/// `unknown parameter "promt"; did you mean "prompt"?`
+std::string unknown_parameter(const std::string& key, const std::vector<registry::Param>& params);
 
 /// "an integer", "a text or a list of texts".
 std::string expected(const registry::Param& param);

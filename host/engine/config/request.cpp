@@ -1,21 +1,18 @@
 #include "engine/config/request.hpp"
 
-#include <filesystem>
 #include <random>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "engine/base/suggest.hpp"
 #include "engine/config/params.hpp"
 #include "engine/config/pictures.hpp"
-#include "engine/image/image_io.hpp"
+#include "engine/config/request_pictures.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::config {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 using registry::Param;
 
@@ -25,13 +22,28 @@ std::vector<Param> params_of(const PipelinePlan& plan) {
   return generate_params(components, *plan.variant);
 }
 
-std::string unknown_parameter(const std::string& key, const std::vector<Param>& params) {
-  std::vector<std::string> keys;
-  for (const Param& param : params) keys.push_back(param.key);
-  const std::string advice = base::did_you_mean(key, keys);
-  return fmt::format(
-      "unknown parameter \"{}\"{}", key,
-      advice.empty() ? fmt::format("; expected one of {}", fmt::join(keys, ", ")) : advice);
+/// Values that were given one by one as "controlnet_inputs.0.scale", put together; pictures in
+/// memory count as entries, too.
+json unfolded(const json& values, const Images& images, const std::vector<Param>& params) {
+  json result = json::object();
+  const auto slot = [&](const std::string& key) -> json* {
+    const size_t first = key.find('.'), second = key.find('.', first + 1);
+    if (first == std::string::npos || second == std::string::npos) return nullptr;
+    const Param* param = find_param(params, key.substr(0, first));
+    const std::string number = key.substr(first + 1, second - first - 1);
+    const bool digits = !number.empty() && number.size() < 4 &&
+                        number.find_first_not_of("0123456789") == std::string::npos;
+    if (!param || param->type != kTablesValue || !digits) return nullptr;
+    json& list = result[param->key];
+    while (list.size() <= std::stoul(number)) list.push_back(json::object());
+    return &list[std::stoul(number)];
+  };
+  for (const auto& [key, value] : values.items()) {
+    json* table = slot(key);
+    (table ? (*table)[key.substr(key.rfind('.') + 1)] : result[key]) = value;
+  }
+  for (const auto& [key, image] : images) slot(key);
+  return result;
 }
 
 /// The values of the request itself.
@@ -67,17 +79,6 @@ void check_tiles(const json& values) {
   throw Error(
       Status::InvalidArgument,
       fmt::format("tile_stride: {} is more than tile_size, {}; tiles must touch", stride, size));
-}
-
-std::shared_ptr<const image::Image> load_input_image(const json& values, const Images& images) {
-  for (const auto& [key, image] : images) {
-    if (key == "input_image") return image;
-    throw Error(Status::InvalidArgument,
-                fmt::format("unknown picture \"{}\"; expected input_image", key));
-  }
-  if (!values.contains("input_image")) return nullptr;
-  return std::make_shared<const image::Image>(
-      image::load(fs::absolute(values["input_image"].get<std::string>())));
 }
 
 std::vector<std::string> prompts_of(const json& list, int64_t count) {
@@ -117,8 +118,9 @@ json values_for(std::string_view kind, const PipelinePlan& plan, const json& set
 
 json metadata_of(const PipelinePlan& plan, json values) {
   // What differs from picture to picture, or is of no use to make it again.
-  for (const char* key :
-       {"prompt", "negative_prompt", "seed", "num_images", "preview_every", "input_image"}) {
+  for (const char* key : {"prompt", "negative_prompt", "seed", "num_images", "preview_every",
+                          "input_image", "inpaint_mask", "edit_image", "controlnet_inputs",
+                          "image2lora_images", "negative_image2lora_images"}) {
     values.erase(key);
   }
   json components = json::object();
@@ -127,10 +129,18 @@ json metadata_of(const PipelinePlan& plan, json values) {
                                   {"version", component.info->version},
                                   {"dtype", component.dtype}};
   }
-  return {{"variant", plan.variant->id},
-          {"numerics", plan.numerics},
-          {"components", components},
-          {"generate", values}};
+  json adapters = json::array();
+  for (const AdapterPlan& adapter : plan.adapters) {
+    adapters.push_back({{"name", adapter.name},
+                        {"file", adapter.files.front().filename().string()},
+                        {"scale", adapter.scale}});
+  }
+  json metadata = {{"variant", plan.variant->id},
+                   {"numerics", plan.numerics},
+                   {"components", components},
+                   {"generate", values}};
+  if (!adapters.empty()) metadata["adapters"] = adapters;
+  return metadata;
 }
 
 }  // namespace
@@ -139,7 +149,7 @@ runtime::GenerateRequest resolve_request(const PipelinePlan& plan, const json& v
                                          const Images& images) {
   const std::vector<Param> params = params_of(plan);
   json asked = plan.generate;
-  asked.update(check_request(values, params));
+  asked.update(check_request(unfolded(values, images, params), params));
   json set = plan.variant->defaults;
   set.update(asked);
   json all = presets_of(params);
@@ -157,7 +167,12 @@ runtime::GenerateRequest resolve_request(const PipelinePlan& plan, const json& v
   request.width = all["width"];
   request.num_inference_steps = all["num_inference_steps"];
   request.denoising_strength = all["denoising_strength"];
-  request.input_image = load_input_image(all, images);
+  request.cfg_normalization = all["cfg_normalization"];
+  request.cfg_truncation = all["cfg_truncation"];
+  request.inpaint_overlay = all["inpaint_overlay"];
+  request.edit_image_auto_resize = all["edit_image_auto_resize"];
+  request.positive_only_lora = all["positive_only_lora"];
+  add_pictures(request, *plan.registry, all, images);
   request.preview_every = all["preview_every"];
   request.tiled = all["tiled"];
   request.tile_size = all["tile_size"];

@@ -16,8 +16,9 @@ namespace gesso::config {
 
 using Images = std::map<std::string, std::shared_ptr<const image::Image>>;
 
-/// @param values  parameters of [generate] by key; relative paths start from the working folder
-/// @param images  pictures by key, such as "input_image", instead of paths
+/// @param values  parameters of [generate] by key; relative paths start from the working folder.
+///                What stands in tables may be given one by one: "controlnet_inputs.0.scale"
+/// @param images  pictures by key, such as "input_image", instead of paths; see `add_pictures`
 /// @return        complete; without a seed anywhere, each picture has a random one of 32 bits.
 ///                Sizes are as asked: the runtime rounds them
 /// @throws Error  InvalidArgument with every problem on a line of its own, each beginning with the

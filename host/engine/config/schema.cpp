@@ -25,8 +25,15 @@ json one_or_many(const json& item) {
   return {{"anyOf", {item, {{"type", "array"}, {"items", item}, {"minItems", 1}}}}};
 }
 
+json table_schema(const char* description, const std::vector<Param>& params, bool open);
+
 json type_schema(const Param& param) {
   switch (param.type) {
+    case kTablesValue:
+      return one_or_many(table_schema("One of them", item_params(param.key), /*open=*/false));
+    case kTableValue:
+      return {{"type", "object"},
+              {"additionalProperties", {{"type", {"string", "number", "boolean"}}}}};
     case GESSO_VALUE_INT:
       return item_schema(param, "integer");
     case GESSO_VALUE_REAL:
@@ -94,16 +101,18 @@ json open_components_schema() {
 }
 
 json components_schema(const registry::Registry& registry, const VariantInfo& variant) {
-  json roles = json::object();
+  json roles = json::object(), families = json::object();
   for (const registry::Role& role : variant.roles) {
     json table = table_schema(("A component of kind " + role.kind).c_str(),
                               role_params(registry, role), /*open=*/false);
     table["properties"]["id"] = id_schema(registry, role);
     roles[role.name] = table;
+    if (role.many) families["^" + role.name + "_"] = table;
   }
   return {{"type", "object"},
           {"description", "One table for each role of the variant that is set up here"},
           {"properties", roles},
+          {"patternProperties", families},
           {"additionalProperties", false}};
 }
 
@@ -153,6 +162,10 @@ json pipeline_schema(const registry::Registry* registry, const VariantInfo* vari
       {"description", "Another pipeline file that this one builds on; relative to this file"}};
   properties["components"] =
       registry && variant ? components_schema(*registry, *variant) : open_components_schema();
+  properties["adapters"] = {
+      {"type", "array"},
+      {"description", "LoRA files, stacked in order; base weights are never changed"},
+      {"items", table_schema("A LoRA", adapter_params(), /*open=*/false)}};
   properties["generate"] = generate_schema(registry, variant);
   properties["output"] = table_schema("Where results go", output_params(), /*open=*/false);
   if (registry) properties["variant"] = variant_schema(*registry, variant);

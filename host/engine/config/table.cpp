@@ -92,8 +92,39 @@ std::string dotted(const std::string& table, const std::string& key) {
   return table.empty() ? key : table + "." + key;
 }
 
+namespace {
+
+/// Each table by itself, so that problems are told where they stand.
+json read_tables(const Node& node, const Param& param, const std::string& label,
+                 Problems& problems) {
+  const auto is_table = [](const Node& item) { return item.type == NodeType::Table; };
+  const bool single = is_table(node);
+  const bool list = node.type == NodeType::List && !node.children.empty() &&
+                    std::all_of(node.children.begin(), node.children.end(), is_table);
+  if (!single && !list) {
+    problems.error(node.place, fmt::format("{}: expected {}, found {}", label, expected(param),
+                                           node.describe()));
+    return nullptr;
+  }
+  Vocabulary vocabulary;
+  vocabulary.add(label, item_params(param.key));
+  json tables = json::array();
+  const auto add = [&](const Node& table) {
+    tables.push_back(read_table(table, label, item_params(param.key), &vocabulary, problems));
+  };
+  if (single) {
+    add(node);
+  } else {
+    for (const Node& item : node.children) add(item);
+  }
+  return tables;
+}
+
+}  // namespace
+
 json read_value(const Node& node, const Param& param, const std::string& label,
                 Problems& problems) {
+  if (param.type == kTablesValue) return read_tables(node, param, label, problems);
   if (has_date(node)) {
     problems.error(node.place,
                    fmt::format("{}: expected {}, found a date or time; put it in quotes "

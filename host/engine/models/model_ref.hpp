@@ -2,7 +2,6 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,16 +11,14 @@ namespace gesso::models {
 struct ModelRef {
   std::string model_id;  ///< "Tongyi-MAI/Z-Image-Turbo"
   std::string
-      origin_file_pattern;      ///< "transformer/*.safetensors"; "" or "./": all; "x/": a folder
-  std::string download_source;  ///< "modelscope" or "huggingface"; empty: DIFFSYNTH_DOWNLOAD_SOURCE
-  std::string local_model_path;       ///< folder of models; empty: "./models"
-  std::optional<bool> skip_download;  ///< absent: DIFFSYNTH_SKIP_DOWNLOAD
+      origin_file_pattern;       ///< "transformer/*.safetensors"; "" or "./": all; "x/": a folder
+  std::string local_model_path;  ///< folder of models; empty: "./models"
 };
 
 /// The files of the model that are on this machine, in name order; a pattern that ends in "/" gives
 /// its folder. Never touches the network. DIFFSYNTH_MODEL_BASE_PATH goes before `local_model_path`;
 /// caches of the hubs' own programs are searched after it.
-/// @throws Error  NotFound naming what was looked for, where, and the command that fetches it
+/// @throws Error  NotFound naming what was looked for, and where
 std::vector<std::filesystem::path> find_local(const ModelRef& model);
 
 }  // namespace gesso::models

@@ -79,7 +79,9 @@ json role_json(const Role& role, const Registry& registry) {
   const auto found = std::ranges::find(components, role.component, &ComponentInfo::id);
   return {{"name", role.name},           {"kind", role.kind},
           {"component", role.component}, {"required", role.required},
-          {"many", role.many},           {"available", found != components.end()}};
+          {"many", role.many},
+          {"model_id", role.model_id},
+          {"origin_file_pattern", role.origin_file_pattern},           {"available", found != components.end()}};
 }
 
 json variant_json(const VariantInfo& variant, const Registry& registry) {

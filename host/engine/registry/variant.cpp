@@ -30,6 +30,8 @@ std::vector<Role> read_roles(const toml::table& roles) {
               .kind = read_kind(table, "kind"),
               .component = table.node("component") ? read_id(table, "component") : "",
               .required = table.flag("required", true),
+              .model_id = table.text("model_id"),
+              .origin_file_pattern = table.text("origin_file_pattern"),
               .many = table.flag("many", false)};
     if (role.required && role.component.empty())
       table.fail("required", title + " is required, so it needs the key \"component\"");

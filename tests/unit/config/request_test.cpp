@@ -136,8 +136,10 @@ TEST_CASE("an input image is read from its path or handed over") {
   const auto given = std::make_shared<const gesso::image::Image>(8, 8, 3);
   CHECK(resolve_request(plan, json::object(), {{"input_image", given}}).input_image == given);
   CHECK(error_of([&] {
-          resolve_request(plan, json::object(), {{"edit_image", given}});
-        }) == "unknown picture \"edit_image\"; expected input_image");
+          resolve_request(plan, json::object(), {{"input_imag", given}});
+        }) == "unknown picture \"input_imag\"; expected one of edit_image, edit_image.0, "
+              "image2lora_images, image2lora_images.0, inpaint_mask, input_image, "
+              "negative_image2lora_images, negative_image2lora_images.0");
 }
 
 TEST_CASE("the metadata of a picture is enough to make it again") {

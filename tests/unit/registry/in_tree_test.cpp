@@ -34,7 +34,9 @@ TEST_CASE("the manifests and variants of this tree are accepted and fit together
   const test::PluginFolder folder;
   for (const fs::path& source : plugin_sources()) {
     const std::string name = source.filename();
-    copy_toml(GESSO_SOURCE_DIR "/plugins/common/z_image", folder.path() / name);
+    for (const fs::directory_entry& shared :
+         fs::directory_iterator(GESSO_SOURCE_DIR "/plugins/common"))
+      if (shared.is_directory()) copy_toml(shared, folder.path() / name);
     copy_toml(source, folder.path() / name);
     folder.write(name + "/" + name + ".so");
   }

@@ -140,12 +140,41 @@ class Pipeline {
  public:
   explicit Pipeline(gesso_pipeline_t* pipeline) : handle_(pipeline) {}
 
-  Job generate(const ValueList& values = {}, EventHandler on_event = {}) {
-    const gesso_request_t request{sizeof(gesso_request_t), values.size(), values.data(), nullptr,
-                                  0};
+  /// Pictures by key, such as "input_image" or "edit_image.0".
+  using Pictures = std::vector<std::pair<std::string, const Picture*>>;
+
+  Job generate(const ValueList& values = {}, EventHandler on_event = {},
+               const Pictures& pictures = {}) {
+    const auto images = inputs(pictures);
+    const gesso_request_t request{sizeof(gesso_request_t), values.size(), values.data(),
+                                  images.data(), images.size()};
     return Job(std::move(on_event), [&](auto* callbacks, auto** job, auto* error) {
       return gesso_generate(handle_.get(), &request, callbacks, job, error);
     });
+  }
+  /// A LoRA of the pictures "image2lora_images.0", ..., written to `path`.
+  Job image2lora(const std::string& path, const Pictures& pictures, EventHandler on_event = {}) {
+    const auto images = inputs(pictures);
+    const gesso_request_t request{sizeof(gesso_request_t), 0, nullptr, images.data(),
+                                  images.size()};
+    return Job(std::move(on_event), [&](auto* callbacks, auto** job, auto* error) {
+      return gesso_image2lora(handle_.get(), &request, path.c_str(), callbacks, job, error);
+    });
+  }
+  void add_adapter(const std::string& path, const ValueList& values = {}) {
+    ErrorText error;
+    check(gesso_pipeline_add_adapter(handle_.get(), path.c_str(), values.data(), values.size(),
+                                     &error.error),
+          error);
+  }
+  void set_adapter_scale(const std::string& name, double scale) {
+    ErrorText error;
+    check(gesso_pipeline_set_adapter_scale(handle_.get(), name.c_str(), scale, &error.error),
+          error);
+  }
+  void remove_adapter(const std::string& name) {
+    ErrorText error;
+    check(gesso_pipeline_remove_adapter(handle_.get(), name.c_str(), &error.error), error);
   }
   std::string describe() const {
     return take_text(
@@ -153,6 +182,11 @@ class Pipeline {
   }
 
  private:
+  static std::vector<gesso_image_input_t> inputs(const Pictures& pictures) {
+    std::vector<gesso_image_input_t> list;
+    for (const auto& [key, picture] : pictures) list.push_back({key.c_str(), picture->get()});
+    return list;
+  }
   Handle<gesso_pipeline_t, gesso_pipeline_release> handle_;
 };
 

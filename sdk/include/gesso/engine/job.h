@@ -41,7 +41,8 @@ typedef struct gesso_job_callbacks {
   void* user;
 } gesso_job_callbacks_t;
 
-/* A picture that goes into a request, such as "input_image". Sealed. */
+/* A picture that goes into a request, such as "input_image"; of lists "edit_image.0",
+ * "image2lora_images.0", "controlnet_inputs.0.image". Sealed. */
 typedef struct gesso_image_input {
   const char* key;
   const gesso_image_t* image;
@@ -61,6 +62,14 @@ GESSO_API gesso_status_t GESSO_CALL gesso_generate(gesso_pipeline_t* pipeline,
                                                    const gesso_request_t* request,
                                                    const gesso_job_callbacks_t* callbacks,
                                                    gesso_job_t** out, gesso_error_t* error);
+/* Makes a LoRA of the pictures "image2lora_images" and writes it to `path` (.safetensors); the
+ * pipeline has a generator in the role "image2lora". No pictures come out; the report tells targets
+ * and rank. */
+GESSO_API gesso_status_t GESSO_CALL gesso_image2lora(gesso_pipeline_t* pipeline,
+                                                     const gesso_request_t* request,
+                                                     const char* path,
+                                                     const gesso_job_callbacks_t* callbacks,
+                                                     gesso_job_t** out, gesso_error_t* error);
 /* Work that needs no pipeline. Kinds: "synthesize" (values `variant`, `folder`, `text_layers`,
  * `tokenizer`: full-size synthetic weights and a pipeline file), "measure" (the machine's matrix
  * product rate). The answer is in the report. */

@@ -2,6 +2,7 @@
 #ifndef GESSO_ENGINE_PIPELINE_H
 #define GESSO_ENGINE_PIPELINE_H
 
+#include "../value.h"
 #include "engine.h"
 
 #ifdef __cplusplus
@@ -27,6 +28,23 @@ gesso_pipeline_load_text(gesso_engine_t* engine, const char* text, const char* n
 GESSO_API gesso_status_t GESSO_CALL gesso_pipeline_describe(gesso_pipeline_t* pipeline,
                                                             gesso_text_t** answer,
                                                             gesso_error_t* error);
+/* Adds a LoRA file: it acts from the next job on; nothing is loaded anew, and the base weights stay
+ * as they are. `values`: name, scale, role, side, mode, strict, id, as in [[adapters]] of a
+ * pipeline file. Waits for the jobs of the pipeline; not from a callback of one. INCOMPATIBLE lists
+ * keys that match nothing. */
+GESSO_API gesso_status_t GESSO_CALL gesso_pipeline_add_adapter(gesso_pipeline_t* pipeline,
+                                                               const char* path,
+                                                               const gesso_value_t* values,
+                                                               uint32_t n_values,
+                                                               gesso_error_t* error);
+/* The same rules; NOT_FOUND names the adapters that there are. */
+GESSO_API gesso_status_t GESSO_CALL gesso_pipeline_set_adapter_scale(gesso_pipeline_t* pipeline,
+                                                                     const char* name, double scale,
+                                                                     gesso_error_t* error);
+/* Without any adapter pictures are what they were before the first, bit for bit. */
+GESSO_API gesso_status_t GESSO_CALL gesso_pipeline_remove_adapter(gesso_pipeline_t* pipeline,
+                                                                  const char* name,
+                                                                  gesso_error_t* error);
 /* Waits for its jobs. NULL is allowed. */
 GESSO_API void GESSO_CALL gesso_pipeline_release(gesso_pipeline_t* pipeline);
 

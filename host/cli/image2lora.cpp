@@ -1,0 +1,101 @@
+// gesso image2lora: a LoRA of pictures, by a pipeline with a generator.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/output.hpp"
+#include "cli/progress.hpp"
+
+namespace gesso::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kExamples = R"(Examples:
+  gesso image2lora z-image-i2l.toml style/*.jpg --out style.safetensors
+  gesso run z-image.toml --lora style.safetensors --set prompt="a cat")";
+
+constexpr uint64_t kPollMs = 50;
+
+class Image2LoraCommand {
+ public:
+  explicit Image2LoraCommand(const Common& common) : common_(common) {}
+
+  void add_options(CLI::App* command) {
+    command->add_option("file", file_, "A pipeline with an image2lora component (TOML)")
+        ->type_name("FILE")
+        ->required();
+    command->add_option("pictures", pictures_, "Pictures of one style (PNG, JPEG, WebP)")
+        ->type_name("PICTURE...")
+        ->required();
+    command->add_option("--out", out_, "The LoRA (.safetensors)")
+        ->type_name("PATH")
+        ->default_str("lora.safetensors");
+    command->add_option("--set", sets_, "Overrides a value of the file. May be repeated")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+    command->add_flag("--json", json_, "One JSON object per event on stdout, the report last");
+    command->add_flag("--quiet", quiet_, "Only errors, and the path");
+  }
+
+  void execute() const {
+    prepare_folder(out_);
+    std::vector<app::Picture> loaded;
+    for (const std::string& path : pictures_) loaded.push_back(app::Picture::load(path));
+    app::Pipeline::Pictures inputs;
+    for (const app::Picture& picture : loaded) {
+      inputs.push_back({fmt::format("image2lora_images.{}", inputs.size()), &picture});
+    }
+    app::Engine engine = common_.engine();
+    app::Pipeline pipeline = engine.load(file_, sets_);
+    make(pipeline, inputs);
+  }
+
+ private:
+  void make(app::Pipeline& pipeline, const app::Pipeline::Pictures& inputs) const {
+    const Interrupt interrupt;
+    Progress progress(json_    ? ProgressStyle::Json
+                      : quiet_ ? ProgressStyle::Quiet
+                               : default_style());
+    app::Job job = pipeline.image2lora(out_, inputs,
+                                       [&](const gesso_event_t& event) { progress.show(event); });
+    while (!job.ended_within(kPollMs)) {
+      if (interrupt.came()) job.cancel();
+    }
+    try {
+      job.wait();
+    } catch (const Error& error) {
+      throw Exit(exit_code(error.status(), true), error.what());
+    }
+    if (json_) {
+      json report = json::parse(job.report());
+      report["event"] = "result";
+      report["path"] = out_;
+      fmt::print("{}\n", report.dump());
+    } else {
+      fmt::print("{}\n", out_);
+    }
+  }
+
+  const Common& common_;
+  std::string file_, out_ = "lora.safetensors";
+  std::vector<std::string> pictures_, sets_;
+  bool json_ = false, quiet_ = false;
+};
+
+}  // namespace
+
+void add_image2lora(CLI::App& app, const Common& common) {
+  CLI::App* command = app.add_subcommand("image2lora", "Make a LoRA of pictures");
+  command->footer(kExamples);
+  auto shared = std::make_shared<Image2LoraCommand>(common);
+  shared->add_options(command);
+  command->callback([shared] { shared->execute(); });
+}
+
+}  // namespace gesso::cli

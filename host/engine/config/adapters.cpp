@@ -1,0 +1,155 @@
+#include "engine/config/adapters.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace gesso::config {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using registry::ComponentInfo;
+
+constexpr const char* kKind = "delta_source";
+
+/// Whether `name` is spelled like `pattern`, in which '*' stands for anything.
+bool matches(std::string_view name, std::string_view pattern) {
+  const size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return name == pattern;
+  if (!name.starts_with(pattern.substr(0, star))) return false;
+  for (size_t skip = star; skip <= name.size(); ++skip) {
+    if (matches(name.substr(skip), pattern.substr(star + 1))) return true;
+  }
+  return false;
+}
+
+bool matches_any(std::string_view name, const std::vector<std::string>& patterns) {
+  return std::ranges::any_of(patterns, [&](const auto& p) { return matches(name, p); });
+}
+
+std::vector<std::string> names_of(const weights::WeightSet& set) {
+  std::vector<std::string> names;
+  for (const weights::TensorInfo& info : set.tensors()) names.push_back(info.name);
+  return names;
+}
+
+bool reads(const ComponentInfo& source, const std::vector<std::string>& names) {
+  const auto& [keys, marks] = source.adapter;
+  const auto is_key = [&](const std::string& name) { return matches_any(name, keys); };
+  const auto is_mark = [&](const std::string& name) { return matches_any(name, marks); };
+  return !keys.empty() && std::ranges::all_of(names, is_key) &&
+         (marks.empty() || std::ranges::any_of(names, is_mark));
+}
+
+/// The delta source whose names fit all of the file's.
+const ComponentInfo& source_for(const weights::WeightSet& set, const registry::Registry& registry) {
+  const std::vector<std::string> names = names_of(set);
+  std::vector<std::string> ids;
+  const ComponentInfo* found = nullptr;
+  for (const ComponentInfo& component : registry.components()) {
+    if (component.kind != kKind) continue;
+    ids.push_back(component.id);
+    if (!found && reads(component, names)) found = &component;
+  }
+  if (found) return *found;
+  const auto strange = std::ranges::find_if(names, [&](const std::string& name) {
+    return std::ranges::none_of(registry.components(), [&](const ComponentInfo& component) {
+      return component.kind == kKind && matches_any(name, component.adapter.keys);
+    });
+  });
+  const std::string& told = strange == names.end() ? names.front() : *strange;
+  const std::string family = weights::foreign_family(set);
+  throw Error(Status::Incompatible,
+              fmt::format("{}: no adapter reads all of its {} keys, such as \"{}\"{}; there are {}",
+                          set.files().front().mapping->path().string(), names.size(), told,
+                          family.empty() ? "; is it a model instead of a LoRA?"
+                                         : "; it looks like " + family,
+                          fmt::join(ids, ", ")));
+}
+
+AdapterPlan make_plan(const PipelinePlan& pipeline, const json& values, const std::string& where) {
+  AdapterPlan plan;
+  plan.where = where;
+  if (!values.contains("path")) {
+    throw Error(Status::InvalidArgument, "path: not given; expected the file of a LoRA");
+  }
+  const std::vector<fs::path> paths(values["path"].begin(), values["path"].end());
+  plan.tensors = std::make_shared<const weights::WeightSet>(weights::WeightSet::open(paths));
+  for (const auto& file : plan.tensors->files()) plan.files.push_back(file.mapping->path());
+  if (plan.tensors->tensors().empty()) {
+    throw Error(Status::BadData, plan.files.front().string() + ": the file has no tensors");
+  }
+  plan.name = values.value("name", plan.files.front().stem().string());
+  plan.scale = values.value("scale", plan.scale);
+  plan.role = values.value("role", plan.role);
+  plan.strict = values.value("strict", plan.strict);
+  const std::string side = values.value("side", "both");
+  plan.side = side == "both"       ? AdapterPlan::Side::Both
+              : side == "positive" ? AdapterPlan::Side::Positive
+                                   : AdapterPlan::Side::Negative;
+  plan.mode = values.value("mode", "runtime") == "fuse" ? AdapterPlan::Mode::Fuse
+                                                        : AdapterPlan::Mode::Runtime;
+  plan.source = values.contains("id")
+                    ? &pipeline.registry->component(values["id"].get<std::string>())
+                    : &source_for(*plan.tensors, *pipeline.registry);
+  if (plan.source->kind != kKind) {
+    throw Error(Status::InvalidArgument,
+                fmt::format("id: expected a component of kind \"{}\", found {} of kind \"{}\"",
+                            kKind, plan.source->id, plan.source->kind));
+  }
+  if (!pipeline.component(plan.role)) {
+    std::vector<std::string> roles;
+    for (const ComponentPlan& component : pipeline.components) roles.push_back(component.role);
+    throw Error(Status::NotFound,
+                fmt::format("role: the pipeline has no component \"{}\"; it has {}", plan.role,
+                            fmt::join(roles, ", ")));
+  }
+  return plan;
+}
+
+}  // namespace
+
+AdapterPlan plan_adapter(const PipelinePlan& pipeline, const json& values) {
+  json checked = json::object();
+  for (const auto& [key, value] : values.items()) {
+    const registry::Param* param = find_param(adapter_params(), key);
+    if (!param) throw Error(Status::InvalidArgument, unknown_parameter(key, adapter_params()));
+    Checked one = check_value(*param, value);
+    if (!one.problem.empty()) throw Error(Status::InvalidArgument, key + ": " + one.problem);
+    checked[key] = std::move(one.value);
+  }
+  return make_plan(pipeline, checked, "adapter");
+}
+
+std::vector<AdapterPlan> plan_adapters(const Node* adapters, const PipelinePlan& plan,
+                                       Problems& problems) {
+  std::vector<AdapterPlan> plans;
+  if (!adapters) return plans;
+  if (adapters->type != NodeType::List) {
+    problems.error(adapters->place, "adapters: expected [[adapters]], a list of tables, found " +
+                                        adapters->describe());
+    return plans;
+  }
+  Vocabulary vocabulary;
+  vocabulary.add("adapters", adapter_params());
+  for (const Node& table : adapters->children) {
+    const json values = read_table(table, "adapters", adapter_params(), &vocabulary, problems);
+    try {
+      plans.push_back(make_plan(plan, values, table.place.text()));
+    } catch (const Error& error) {
+      problems.error(table.place, std::string("adapters: ") + error.what(), error.status());
+      continue;
+    }
+    const std::string& name = plans.back().name;
+    if (std::ranges::count(plans, name, &AdapterPlan::name) > 1) {
+      problems.error(table.place, fmt::format("adapters: the name \"{}\" is there twice; give one "
+                                              "of them another name",
+                                              name));
+    }
+  }
+  return plans;
+}
+
+}  // namespace gesso::config
