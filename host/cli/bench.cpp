@@ -32,8 +32,8 @@ constexpr const char* kPrompt = "a photograph of a lighthouse on a rocky coast a
 constexpr uint64_t kPollMs = 50;
 
 struct Options {
-  std::string variant = "z_image_turbo", weights = "synthetic", dtype, folder, pipeline;
-  uint32_t size = 0, steps = 0, text_layers = 0;
+  std::string variant = "z-image-turbo", weights = "synthetic", dtype, folder, pipeline;
+  uint32_t size = 0, steps = 0, text_layers = 0, lora_rank = 0;
 };
 
 fs::path cache_folder() {
@@ -71,6 +71,7 @@ class Bench {
     app::Job measuring = engine_.start("measure", {}, progress_);
     describe(chosen, request, result);
     evaluate(chosen, report, finish(measuring), result);
+    if (!lora_.empty()) result["lora"] = measure_lora(pipeline, report);
     if (!folder_.empty()) result["folder"] = folder_;
     return result;
   }
@@ -90,12 +91,14 @@ class Bench {
     ValueList values;
     values.set_text("variant", options_.variant).set_text("folder", (base / name).string());
     if (options_.text_layers > 0) values.set_integer("text_layers", options_.text_layers);
+    if (options_.lora_rank > 0) values.set_integer("lora_rank", options_.lora_rank);
     if (const std::string tokenizer = demo_tokenizer(); !tokenizer.empty()) {
       values.set_text("tokenizer", tokenizer);
     }
     app::Job job = engine_.start("synthesize", values, progress_);
     const json written = finish(job);
     folder_ = written.at("folder");
+    lora_ = written.at("files").value("lora", "");
     return written.at("pipeline");
   }
 
@@ -128,6 +131,28 @@ class Bench {
     if (options_.steps > 0) values.set_integer("num_inference_steps", options_.steps);
     if (options_.pipeline.empty()) values.set_text("prompt", kPrompt);
     return values;
+  }
+
+  static double median_step(const json& report) {
+    auto steps = report.at("steps").get<std::vector<double>>();
+    std::ranges::sort(steps);
+    return steps.empty() ? 0 : steps[steps.size() / 2];
+  }
+
+  /// The same run with the LoRA, and once more without it: machines drift.
+  json measure_lora(app::Pipeline& pipeline, const json& before) {
+    pipeline.add_adapter(lora_);
+    app::Job with = pipeline.generate(values(), progress_);
+    const json report = finish(with);
+    pipeline.remove_adapter(fs::path(lora_).stem().string());
+    app::Job without = pipeline.generate(values(), progress_);
+    const double plain = (median_step(before) + median_step(finish(without))) / 2;
+    const json& adapter = report.at("adapters").at(0);
+    return {{"rank", options_.lora_rank},
+            {"targets", adapter.at("targets")},
+            {"seconds_per_step", median_step(report)},
+            {"seconds_per_step_without", plain},
+            {"ratio", plain > 0 ? median_step(report) / plain : 0}};
   }
 
   /// Waits for the end, minding Ctrl-C.
@@ -187,7 +212,7 @@ class Bench {
   }
 
   const Options& options_;
-  std::string folder_;  // of synthetic weights
+  std::string folder_, lora_;  // of synthetic weights
   app::Engine engine_;
   app::EventHandler progress_ = [shown = std::make_shared<Progress>(default_style())](
                                     const gesso_event_t& event) { shown->show(event); };
@@ -210,6 +235,10 @@ void add_bench(CLI::App& app, const Common& common) {
       ->add_option("--text-layers", options->text_layers,
                    "So many layers in the synthetic text encoder; default: all")
       ->type_name("N");
+  bench
+      ->add_option("--lora-rank", options->lora_rank,
+                   "Measures a step with a synthetic LoRA of this rank, too")
+      ->type_name("R");
   bench->add_option("--dtype", options->dtype, "What is computed in")
       ->check(CLI::IsMember({"bf16", "f32"}));
   bench

@@ -29,7 +29,7 @@ void add_schema(CLI::App& app, const Common& common) {
   schema->footer(
       "Examples:\n"
       "  gesso schema > pipeline.schema.json          pipeline files of any model\n"
-      "  gesso schema variant z_image_turbo           pipeline files of this model\n"
+      "  gesso schema variant z-image-turbo           pipeline files of this model\n"
       "  gesso schema manifest                        manifests of plugins\n"
       "  gesso schema variant                         variant files of plugins");
   schema->add_option("what", options->what, "Default: pipeline")

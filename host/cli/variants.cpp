@@ -43,7 +43,7 @@ void run(const Common& common, const Options& options) {
 void add_variants(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
   CLI::App* variants = app.add_subcommand("variants", "List models, describe one");
-  variants->footer("Examples:\n  gesso variants\n  gesso variants z_image_turbo");
+  variants->footer("Examples:\n  gesso variants\n  gesso variants z-image-turbo");
   variants->add_option("name", options->name, "One variant in detail")->type_name("NAME");
   variants->add_flag("--json", options->as_json, "The answer as JSON");
   variants->callback([=, &common] { run(common, *options); });

@@ -27,7 +27,7 @@ at::Tensor preprocess(const Run& run, const ControlNetInput& input, const at::Te
   plan.values = nlohmann::json::object();
   const auto processor = run.parts.make(plan);
   auto results = OperationRun(processor->component(), GESSO_OP_PROCESS)
-                     .feed(GESSO_PORT_PIXELS, {pixels.to(at::kFloat)})
+                     .feed(GESSO_PORT_PIXELS, {pixels.to(at::kFloat).contiguous()})
                      .run(run.call, values_from_json(input.processor_values));
   return take(results, GESSO_PORT_PIXELS, 1, plan.info->id).front().to(pixels.scalar_type());
 }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <filesystem>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "engine/base/suggest.hpp"
 #include "engine/config/pipeline.hpp"
 #include "engine/config/schema.hpp"
+#include "engine/registry/adapter_keys.hpp"
 #include "engine/registry/describe.hpp"
 #include "engine/weights/inspect.hpp"
 
@@ -42,12 +44,41 @@ json schema(Engine& engine, const std::string& what) {
   return config::pipeline_schema(&registry, variant);
 }
 
+/// What a LoRA file holds and who reads it; null for other files.
+json adapter_json(const weights::WeightSet& set, const registry::Registry& registry) {
+  std::vector<std::string> names;
+  for (const weights::TensorInfo& tensor : set.tensors()) names.push_back(tensor.name);
+  const registry::ComponentInfo* source = registry::adapter_for(names, registry);
+  if (!source) return nullptr;
+  std::set<int64_t> ranks;
+  size_t pairs = 0;
+  for (const weights::TensorInfo& tensor : set.tensors()) {
+    const bool down = tensor.name.find("lora_A") != std::string::npos ||
+                      tensor.name.find("down") != std::string::npos;
+    if (!down || tensor.shape.size() < 2) continue;
+    ++pairs;
+    ranks.insert(tensor.shape[0]);
+  }
+  return {{"component", source->id}, {"pairs", pairs}, {"ranks", ranks}};
+}
+
 json inspect(Engine& engine, const std::string& path) {
   std::vector<weights::ComponentPattern> patterns;
   for (const registry::ComponentInfo& component : engine.registry()->components()) {
     if (component.pattern) patterns.push_back(*component.pattern);
   }
-  return weights::inspect_json(weights::WeightSet::open(std::filesystem::path(path)), patterns);
+  const auto set = weights::WeightSet::open(std::filesystem::path(path));
+  json answer = weights::inspect_json(set, patterns);
+  answer["adapter"] = adapter_json(set, *engine.registry());
+  if (!answer["adapter"].is_null()) {
+    const std::string family = answer["family"];
+    const json& ranks = answer["adapter"]["ranks"];
+    answer["summary"] = fmt::format(
+        "{}: is {}, read by {} ({} pairs{})", set.describe(),
+        family.empty() ? "an adapter" : family, answer["adapter"]["component"].get<std::string>(),
+        answer["adapter"]["pairs"].dump(), ranks.empty() ? "" : ", rank " + ranks.dump());
+  }
+  return answer;
 }
 
 json check(Engine& engine, const std::string& path) {

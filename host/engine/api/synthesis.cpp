@@ -24,6 +24,7 @@ struct Request {
   const registry::VariantInfo* variant;
   fs::path folder;
   int64_t text_layers;    // 0: as the variant says
+  int64_t lora_rank;      // 0: no LoRA
   std::string tokenizer;  // may be empty
 };
 
@@ -35,7 +36,8 @@ struct Part {
 };
 
 void check_keys(const json& values) {
-  const std::vector<std::string> known{"variant", "folder", "text_layers", "tokenizer"};
+  const std::vector<std::string> known{"variant", "folder", "text_layers", "tokenizer",
+                                       "lora_rank"};
   for (const auto& [key, value] : values.items()) {
     if (std::ranges::find(known, key) != known.end()) continue;
     throw Error(Status::InvalidArgument, fmt::format("synthesize: unknown value \"{}\"{}", key,
@@ -52,12 +54,12 @@ std::string text(const json& values, const char* key, bool required) {
   return values[key];
 }
 
-int64_t layers(const json& values) {
-  const json value = values.value("text_layers", json(0));
-  const bool given = values.contains("text_layers");
-  if (!value.is_number_integer() || (given && value.get<int64_t>() < 1)) {
+/// 0 when it is not given.
+int64_t count(const json& values, const char* key) {
+  const json value = values.value(key, json(0));
+  if (!value.is_number_integer() || (values.contains(key) && value.get<int64_t>() < 1)) {
     throw Error(Status::InvalidArgument,
-                "synthesize: the value \"text_layers\" must be an integer of at least 1");
+                fmt::format("synthesize: the value \"{}\" must be an integer of at least 1", key));
   }
   return value;
 }
@@ -99,6 +101,38 @@ fs::path write_part(const Part& part, const fs::path& folder) {
   return file;
 }
 
+/// A tensor that every file of the pattern has, with fixed extents.
+weights::TensorPattern fixed(const std::string& name, const std::vector<int64_t>& shape) {
+  weights::TensorPattern pattern;
+  pattern.text = name;
+  pattern.literals = {name};
+  for (const int64_t extent : shape) pattern.shape.emplace_back().factor = extent;
+  return pattern;
+}
+
+/// A LoRA on every matrix of the denoiser's attentions and feed-forwards, in PEFT's names.
+fs::path write_lora(const Request& request, const std::vector<Part>& parts) {
+  const auto denoiser = std::ranges::find(parts, "denoiser", &Part::role);
+  if (denoiser == parts.end()) {
+    throw Error(Status::NotSupported, "synthesize: lora_rank: the variant has no denoiser");
+  }
+  weights::ComponentPattern lora;
+  lora.id = "lora";
+  constexpr std::string_view kSuffix = ".weight";
+  for (const weights::NamedShape& tensor :
+       weights::expand(*denoiser->component->pattern, denoiser->dimensions)) {
+    const bool is_target = tensor.name.find(".attention.to_") != std::string::npos ||
+                           tensor.name.find(".feed_forward.") != std::string::npos;
+    if (!is_target || tensor.shape.size() != 2) continue;
+    const std::string module = tensor.name.substr(0, tensor.name.size() - kSuffix.size());
+    lora.tensors.push_back(fixed(module + ".lora_A.weight", {request.lora_rank, tensor.shape[1]}));
+    lora.tensors.push_back(fixed(module + ".lora_B.weight", {tensor.shape[0], request.lora_rank}));
+  }
+  const fs::path file = request.folder / fmt::format("lora-rank-{}.safetensors", request.lora_rank);
+  weights::synthesize(lora, {}, file);
+  return file;
+}
+
 std::string pipeline_text(const Request& request, const std::vector<Part>& parts) {
   std::string text = fmt::format(
       "# Random weights with the sizes of {}: for measuring, not for pictures.\n"
@@ -136,6 +170,7 @@ json write_all(const Request& request, const std::vector<Part>& parts, Job& job)
   }
   const fs::path pipeline = request.folder / "pipeline.toml";
   base::write_file(pipeline, pipeline_text(request, parts));
+  if (request.lora_rank > 0) files["lora"] = write_lora(request, parts).string();
   return {{"folder", request.folder.string()}, {"pipeline", pipeline.string()}, {"files", files}};
 }
 
@@ -146,7 +181,8 @@ Job::Body synthesis(std::shared_ptr<registry::Registry> registry, const json& va
   std::string tokenizer = text(values, "tokenizer", false);
   if (!tokenizer.empty()) tokenizer = fs::absolute(tokenizer).string();
   const Request request{&registry->variant(text(values, "variant", true)),
-                        fs::absolute(text(values, "folder", true)), layers(values), tokenizer};
+                        fs::absolute(text(values, "folder", true)), count(values, "text_layers"),
+                        count(values, "lora_rank"), tokenizer};
   std::vector<Part> parts = parts_of(*registry, request);
   return [registry = std::move(registry), request, parts = std::move(parts)](Job& job) {
     return write_all(request, parts, job);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "engine/registry/adapter_keys.hpp"
+
 namespace gesso::config {
 namespace {
 
@@ -14,51 +16,22 @@ using registry::ComponentInfo;
 
 constexpr const char* kKind = "delta_source";
 
-/// Whether `name` is spelled like `pattern`, in which '*' stands for anything.
-bool matches(std::string_view name, std::string_view pattern) {
-  const size_t star = pattern.find('*');
-  if (star == std::string_view::npos) return name == pattern;
-  if (!name.starts_with(pattern.substr(0, star))) return false;
-  for (size_t skip = star; skip <= name.size(); ++skip) {
-    if (matches(name.substr(skip), pattern.substr(star + 1))) return true;
-  }
-  return false;
-}
-
-bool matches_any(std::string_view name, const std::vector<std::string>& patterns) {
-  return std::ranges::any_of(patterns, [&](const auto& p) { return matches(name, p); });
-}
-
 std::vector<std::string> names_of(const weights::WeightSet& set) {
   std::vector<std::string> names;
   for (const weights::TensorInfo& info : set.tensors()) names.push_back(info.name);
   return names;
 }
 
-bool reads(const ComponentInfo& source, const std::vector<std::string>& names) {
-  const auto& [keys, marks] = source.adapter;
-  const auto is_key = [&](const std::string& name) { return matches_any(name, keys); };
-  const auto is_mark = [&](const std::string& name) { return matches_any(name, marks); };
-  return !keys.empty() && std::ranges::all_of(names, is_key) &&
-         (marks.empty() || std::ranges::any_of(names, is_mark));
-}
-
 /// The delta source whose names fit all of the file's.
 const ComponentInfo& source_for(const weights::WeightSet& set, const registry::Registry& registry) {
   const std::vector<std::string> names = names_of(set);
+  if (const ComponentInfo* found = registry::adapter_for(names, registry)) return *found;
   std::vector<std::string> ids;
-  const ComponentInfo* found = nullptr;
   for (const ComponentInfo& component : registry.components()) {
-    if (component.kind != kKind) continue;
-    ids.push_back(component.id);
-    if (!found && reads(component, names)) found = &component;
+    if (component.kind == kKind) ids.push_back(component.id);
   }
-  if (found) return *found;
-  const auto strange = std::ranges::find_if(names, [&](const std::string& name) {
-    return std::ranges::none_of(registry.components(), [&](const ComponentInfo& component) {
-      return component.kind == kKind && matches_any(name, component.adapter.keys);
-    });
-  });
+  const auto strange = std::ranges::find_if(
+      names, [&](const auto& name) { return !registry::is_adapter_key(name, registry); });
   const std::string& told = strange == names.end() ? names.front() : *strange;
   const std::string family = weights::foreign_family(set);
   throw Error(Status::Incompatible,

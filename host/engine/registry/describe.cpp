@@ -77,11 +77,14 @@ json component_json(const ComponentInfo& component) {
 json role_json(const Role& role, const Registry& registry) {
   const auto& components = registry.components();
   const auto found = std::ranges::find(components, role.component, &ComponentInfo::id);
-  return {{"name", role.name},           {"kind", role.kind},
-          {"component", role.component}, {"required", role.required},
+  return {{"name", role.name},
+          {"kind", role.kind},
+          {"component", role.component},
+          {"required", role.required},
           {"many", role.many},
           {"model_id", role.model_id},
-          {"origin_file_pattern", role.origin_file_pattern},           {"available", found != components.end()}};
+          {"origin_file_pattern", role.origin_file_pattern},
+          {"available", found != components.end()}};
 }
 
 json variant_json(const VariantInfo& variant, const Registry& registry) {

@@ -81,10 +81,17 @@ std::vector<Match> recognise(const WeightSet& set, std::span<const ComponentPatt
 std::string explain(const WeightSet& set, std::span<const Match> matches) {
   if (!matches.empty() && matches[0].exact()) {
     std::string text;
+    size_t count = 0;
     for (const Match& match : matches) {
       if (!match.exact()) break;
+      ++count;
       text += fmt::format("{}{}: is {} (layout {}, {} tensors)", text.empty() ? "" : "\n",
                           set.describe(), match.component, match.layout, match.expected);
+    }
+    if (count > 1) {
+      text +=
+          "\nthese share names and shapes, so that a file alone does not tell which one it is; "
+          "choose the variant that it was published as";
     }
     return text;
   }

@@ -21,15 +21,24 @@ int64_t rows_at_a_time(int64_t x_rows, int64_t n_in, int64_t n_out) {
   return x_rows >= kLong ? n_out : std::clamp<int64_t>(kCached / n_in, 1, n_out);
 }
 
-at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  if (x.scalar_type() == at::kBFloat16 && !has_native_bf16())
-    return linear_widened(x, weight, bias);
-  return at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
+std::vector<Delta> for_item(const Weight& weight, int64_t item) {
+  std::vector<Delta> list;
+  for (const Delta& delta : weight.deltas) {
+    if (delta.items >> item & 1) list.push_back(delta);
+  }
+  return list;
+}
+
+/// y += scale * (x A^T) B^T, added up within the product: y is read and written once.
+void add_update_(at::Tensor& y_MN, const at::Tensor& x_MK, const Delta& delta) {
+  const at::Tensor down_MR = at::mm(x_MK, delta.a.to(x_MK.scalar_type()).t());
+  y_MN.addmm_(down_MR, delta.b.to(x_MK.scalar_type()).t(), 1, delta.scale);
 }
 
 }  // namespace
 
-at::Tensor linear_widened(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+at::Tensor linear_widened(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                          std::span<const Delta> deltas) {
   const int64_t n_in = weight.size(1), n_out = weight.size(0);
   const at::Tensor x_MK = x.reshape({-1, n_in}).to(at::kFloat);
   const int64_t rows = rows_at_a_time(x_MK.size(0), n_in, n_out);
@@ -43,6 +52,7 @@ at::Tensor linear_widened(const at::Tensor& x, const at::Tensor& weight, const a
     at::mm_out(out, x_MK, part.t());
   }
   if (bias.defined()) y_MN.add_(bias);
+  for (const Delta& delta : deltas) add_update_(y_MN, x_MK, delta);
   auto shape = x.sizes().vec();
   shape.back() = n_out;
   return y_MN.to(x.scalar_type()).reshape(shape);
@@ -54,12 +64,14 @@ at::Tensor linear_plain(const at::Tensor& x, const at::Tensor& weight, const at:
 }
 
 at::Tensor linear(const at::Tensor& x, const Weight& weight, const at::Tensor& bias, int64_t item) {
-  at::Tensor y = product(x, weight.data, bias);
-  for (const Delta& delta : weight.deltas) {
-    if (!(delta.items >> item & 1)) continue;
-    const at::Tensor down = product(x, delta.a.to(x.scalar_type()), {});
-    y.add_(product(down, delta.b.to(x.scalar_type()), {}), delta.scale);
-  }
+  const std::vector<Delta> deltas = for_item(weight, item);
+  if (x.scalar_type() == at::kBFloat16 && !has_native_bf16())
+    return linear_widened(x, weight.data, bias, deltas);
+  at::Tensor y = at::linear(x, weight.data, bias.defined() ? std::optional(bias) : std::nullopt);
+  if (deltas.empty()) return y;
+  const at::Tensor x_MK = x.reshape({-1, weight.data.size(1)});
+  at::Tensor y_MN = y.view({-1, weight.data.size(0)});
+  for (const Delta& delta : deltas) add_update_(y_MN, x_MK, delta);
   return y;
 }
 
