@@ -60,14 +60,18 @@ at::Tensor context_of(const Run& run, const ControlNetInput& input, size_t index
 
 }  // namespace
 
-Controls::Controls(const Run& run) {
+Controls::Controls(const Run& run, const std::vector<Tile>& tiles) {
   const auto& inputs = run.request.controlnet_inputs;
   std::vector<at::Tensor> contexts;
   for (size_t i = 0; i < inputs.size(); ++i) {
     run.begin("encode", "codec");
     contexts.push_back(context_of(run, inputs[i], i));
   }
-  for (size_t i = 0; i < inputs.size(); ++i) open(run, inputs[i], contexts[i]);
+  for (size_t tile = 0; tile < tiles.size(); ++tile) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      open(run, inputs[i], cut(contexts[i], tiles[tile]), tile);
+    }
+  }
 }
 
 Controls::~Controls() {
@@ -77,7 +81,8 @@ Controls::~Controls() {
   }
 }
 
-void Controls::open(const Run& run, const ControlNetInput& input, const at::Tensor& context) {
+void Controls::open(const Run& run, const ControlNetInput& input, const at::Tensor& context,
+                    size_t tile) {
   const Instance& denoiser = run.parts.get("denoiser");
   const auto& injection = denoiser.interface<gesso_injection_t>(GESSO_INJECTION_ID);
   const gesso_point_t* const* points = nullptr;
@@ -93,13 +98,14 @@ void Controls::open(const Run& run, const ControlNetInput& input, const at::Tens
   check_call(table.open(controller.self(), run.call.get(), lent.get(), input.scale, points,
                         n_points, &injector),
              run.call.get());
-  active_.push_back({&controller, injector, input.start, input.end});
+  active_.push_back({&controller, injector, input.start, input.end, tile});
 }
 
-std::vector<const gesso_injector*> Controls::at_step(size_t k, size_t n) const {
+std::vector<const gesso_injector*> Controls::at_step(size_t k, size_t n, size_t tile) const {
   std::vector<const gesso_injector*> acting;
   const auto steps = static_cast<double>(n);
   for (const Active& active : active_) {
+    if (active.tile != tile) continue;
     const bool early = static_cast<double>(k) / steps < active.start;
     const bool late = static_cast<double>(k + 1) / steps > active.end;
     if (!early && !late) acting.push_back(active.injector);

@@ -6,20 +6,22 @@
 
 #include "gesso/kind/controller.h"
 #include "runtime/run.hpp"
+#include "runtime/tiles.hpp"
 
 namespace gesso::runtime {
 
 class Controls {
  public:
-  /// Preprocesses and encodes the pictures of every controlnet_inputs entry.
-  explicit Controls(const Run& run);
+  /// Preprocesses and encodes the pictures of every controlnet_inputs entry; each tile gets its
+  /// part of the contexts.
+  Controls(const Run& run, const std::vector<Tile>& tiles);
   ~Controls();
   Controls(const Controls&) = delete;
   Controls& operator=(const Controls&) = delete;
 
-  /// The injectors that act at step `k` of `n`: those whose part [start, end] of the steps holds
-  /// the whole step, as in diffusers.
-  std::vector<const gesso_injector*> at_step(size_t k, size_t n) const;
+  /// The injectors of a tile that act at step `k` of `n`: those whose part [start, end] of the
+  /// steps holds the whole step, as in diffusers.
+  std::vector<const gesso_injector*> at_step(size_t k, size_t n, size_t tile) const;
   bool empty() const { return active_.empty(); }
 
  private:
@@ -27,8 +29,9 @@ class Controls {
     const Instance* controller;
     const gesso_injector* injector;
     double start, end;
+    size_t tile;
   };
-  void open(const Run& run, const ControlNetInput& input, const at::Tensor& context);
+  void open(const Run& run, const ControlNetInput& input, const at::Tensor& context, size_t tile);
   std::vector<Active> active_;
 };
 

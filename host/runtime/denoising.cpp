@@ -95,11 +95,29 @@ at::Tensor Denoising::guide(const at::Tensor& positive, const at::Tensor& negati
   return limit_norm(merged, positive, run_.request.cfg_normalization);
 }
 
+/// Tile by tile where there are several, blended.
+std::vector<at::Tensor> Denoising::predict(const std::vector<at::Tensor>& latents,
+                                           const gesso_eval_t& eval, size_t k, size_t n) {
+  if (tiles_.size() == 1) return predict_tile(latents, eval, controls_.at_step(k, n, 0));
+  const int64_t overlap = run_.request.denoise_tile_overlap / preview_.pixels_per_cell;
+  std::vector<Blend> blends;
+  for (const at::Tensor& latent : latents) blends.emplace_back(latent, overlap);
+  for (size_t t = 0; t < tiles_.size(); ++t) {
+    std::vector<at::Tensor> parts;
+    for (const at::Tensor& latent : latents) parts.push_back(cut(latent, tiles_[t]));
+    const auto predictions = predict_tile(parts, eval, controls_.at_step(k, n, t));
+    for (size_t i = 0; i < latents.size(); ++i) blends[i].add(predictions[i], tiles_[t]);
+  }
+  std::vector<at::Tensor> predictions;
+  for (const Blend& blend : blends) predictions.push_back(blend.result());
+  return predictions;
+}
+
 /// One run for both sides of guidance, so that each block's weights are used twice; two runs where
 /// an adapter acts on one side and cannot be restricted to items of a batch.
-std::vector<at::Tensor> Denoising::predict(const std::vector<at::Tensor>& latents,
-                                           const gesso_eval_t& eval,
-                                           const std::vector<const gesso_injector*>& injectors) {
+std::vector<at::Tensor> Denoising::predict_tile(
+    const std::vector<at::Tensor>& latents, const gesso_eval_t& eval,
+    const std::vector<const gesso_injector*>& injectors) {
   const bool guided = run_.guided() && !is_truncated(run_.request, eval.timestep);
   const bool apart = guided && run_.adapters.sides_differ() && !run_.adapters.per_item();
   std::vector<at::Tensor> predictions;
@@ -126,7 +144,7 @@ void Denoising::go(const std::vector<gesso_eval_t>& evals, const std::vector<at:
   for (size_t k = 0; k < evals.size(); ++k) {
     run_.call.poll();
     const auto step_start = Clock::now();
-    const auto predictions = predict(latents, evals[k], controls_.at_step(k, evals.size()));
+    const auto predictions = predict(latents, evals[k], k, evals.size());
     for (size_t i = 0; i < latents.size(); ++i) {
       check_finite(predictions[i],
                    fmt::format("denoise step {} of {}: the prediction for picture {}", k + 1,

@@ -11,6 +11,7 @@
 #include "runtime/controls.hpp"
 #include "runtime/inpainting.hpp"
 #include "runtime/run.hpp"
+#include "runtime/tiles.hpp"
 
 namespace gesso::runtime {
 
@@ -23,10 +24,11 @@ struct PreviewMap {
 class Denoising {
  public:
   Denoising(const Run& run, const Conditioning& conditioning, const Controls& controls,
-            const Inpainting* inpainting, const PreviewMap& preview)
+            const std::vector<Tile>& tiles, const Inpainting* inpainting, const PreviewMap& preview)
       : run_(run),
         conditioning_(conditioning),
         controls_(controls),
+        tiles_(tiles),
         inpainting_(inpainting),
         preview_(preview) {}
 
@@ -43,7 +45,10 @@ class Denoising {
     bool positive, negative;
   };
   std::vector<at::Tensor> predict(const std::vector<at::Tensor>& latents, const gesso_eval_t& eval,
-                                  const std::vector<const gesso_injector*>& injectors);
+                                  size_t k, size_t n);
+  std::vector<at::Tensor> predict_tile(const std::vector<at::Tensor>& latents,
+                                       const gesso_eval_t& eval,
+                                       const std::vector<const gesso_injector*>& injectors);
   std::vector<at::Tensor> velocities(size_t begin, size_t end,
                                      const std::vector<at::Tensor>& latents, double timestep,
                                      const std::vector<const gesso_injector*>& injectors,
@@ -55,6 +60,7 @@ class Denoising {
   const Run& run_;
   const Conditioning& conditioning_;
   const Controls& controls_;
+  const std::vector<Tile>& tiles_;
   const Inpainting* inpainting_;
   const PreviewMap& preview_;
 };

@@ -107,6 +107,14 @@ std::vector<gesso_eval_t> LoadedPipeline::schedule(const Run& run) const {
   return evals;
 }
 
+std::vector<Tile> LoadedPipeline::denoise_tiles(const Run& run, const at::Tensor& latents) const {
+  const int64_t cell = preview_.pixels_per_cell;
+  const int64_t unit = plan_.variant->limits.value("size_multiple", 2 * cell) / cell;
+  const auto cells = [&](int64_t pixels) { return round_up(pixels / cell, unit); };
+  return tiles_of(latents.size(1), latents.size(2), cells(run.request.denoise_tile_size),
+                  cells(run.request.denoise_tile_overlap), unit);
+}
+
 std::vector<at::Tensor> LoadedPipeline::draw_noise(const Run& run) const {
   const int64_t height = run.request.height / preview_.pixels_per_cell,
                 width = run.request.width / preview_.pixels_per_cell;
@@ -160,14 +168,16 @@ nlohmann::json LoadedPipeline::generate(const GenerateRequest& request, const Wa
     if (request.inpaint_mask) inpainting.emplace(run, input);
   }
   add_edit_images(run, conditioning);
-  const Controls controls(run);
+  const std::vector<Tile> tiles = denoise_tiles(run, latents.front());
+  const Controls controls(run, tiles);
   const RequestLoras loras(run);
   for (size_t i = 0; i < latents.size(); ++i) {
     run.keep(fmt::format("latents.{}.start", i), latents[i]);
   }
 
   run.begin("denoise", "denoiser");
-  Denoising denoising(run, conditioning, controls, inpainting ? &*inpainting : nullptr, preview_);
+  Denoising denoising(run, conditioning, controls, tiles, inpainting ? &*inpainting : nullptr,
+                      preview_);
   report.json["step_flops"] = denoising.step_flops(latents);
   denoising.go(evals, noise, latents);
 

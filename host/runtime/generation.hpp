@@ -34,6 +34,7 @@ class LoadedPipeline : public Pipeline {
   Run run_of(const GenerateRequest& request, const Watch& watch, const CallScope& call,
              Report& report);
   std::vector<gesso_eval_t> schedule(const Run& run) const;
+  std::vector<Tile> denoise_tiles(const Run& run, const at::Tensor& latents) const;
   std::vector<at::Tensor> draw_noise(const Run& run) const;
   image::Image decode(const Run& run, const at::Tensor& latents, size_t index,
                       const Inpainting* inpainting) const;

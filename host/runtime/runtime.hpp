@@ -71,6 +71,8 @@ struct GenerateRequest {
   int64_t preview_every = 0;       // steps; 0: never
   bool tiled = false;
   int64_t tile_size = 0, tile_stride = 0;  // 0: the codec's defaults
+  int64_t denoise_tile_size = 0;           // pixels; 0: the whole picture at once
+  int64_t denoise_tile_overlap = 0;        // pixels
   nlohmann::json scheduler_values;         // e.g. {"sigma_shift": 3.0}; only what was set
   nlohmann::json composer_values;          // e.g. {"max_length": 512}
   nlohmann::json metadata;                 // written into every picture under "gesso"

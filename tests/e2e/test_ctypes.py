@@ -4,9 +4,11 @@ import ctypes
 import json
 import os
 import re
+import tempfile
 import unittest
 from pathlib import Path
 
+import tiny_models
 from program import DEMO, needs_demo
 
 LIBRARY = os.environ["GESSO_LIBRARY"]
@@ -146,6 +148,48 @@ class LibraryTest(unittest.TestCase):
         report = json.loads(self.text("gesso_job_report", job))
         self.assertEqual(report["status"], "OK")
         self.library.gesso_job_release(job)
+
+    def draw(self, pipeline):
+        """The pixels of one small picture."""
+        job = self.generate(pipeline, {"prompt": "a red circle", "seed": 3, "num_inference_steps": 2},
+                            lambda *_: None)
+        image = self.make("gesso_job_next", job)
+        data = ctypes.string_at(self.library.gesso_image_pixels(image), 64 * 64 * 3)
+        self.library.gesso_image_release(image)
+        self.library.gesso_job_release(job)
+        return data
+
+    @needs_demo
+    def test_loras_are_swapped_between_pictures_and_leave_no_trace(self):
+        pipeline = self.make("gesso_pipeline_load", self.engine, str(DEMO).encode(), None, 0)
+        self.addCleanup(self.library.gesso_pipeline_release, pipeline)
+        width = json.loads((DEMO.parent / "transformer/config.json").read_text())["dim"]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "style.safetensors"
+            shapes = tiny_models.lora_shapes({"dim": width}, 4, targets=("attention.to_q", "attention.to_v"))
+            tiny_models.write_safetensors(path, shapes, scale=0.5)
+            before = self.draw(pipeline)
+            for mode in (b"runtime", b"fuse"):
+                values = (Value * 2)()
+                values[0].key, values[0].type, values[0].count = b"name", TEXT, 1
+                values[0].u.t = b"style"
+                values[1].key, values[1].type, values[1].count = b"mode", TEXT, 1
+                values[1].u.t = mode
+                status = self.status("gesso_pipeline_add_adapter", pipeline, str(path).encode(), values, 2)
+                self.assertEqual(status, OK, self.buffer.value.decode())
+                full = self.draw(pipeline)
+                self.assertEqual(self.status("gesso_pipeline_set_adapter_scale", pipeline, b"style",
+                                             ctypes.c_double(-1.0)), OK)
+                turned = self.draw(pipeline)
+                self.assertEqual(len({before, full, turned}), 3)
+                self.assertEqual(self.status("gesso_pipeline_add_adapter", pipeline, str(path).encode(),
+                                             values, 2), INVALID_ARGUMENT)  # the name is taken
+                self.assertEqual(self.status("gesso_pipeline_set_adapter_scale", pipeline, b"style",
+                                             ctypes.c_double(float("nan"))), INVALID_ARGUMENT)
+                self.assertEqual(self.status("gesso_pipeline_remove_adapter", pipeline, b"style"), OK)
+                self.assertEqual(self.draw(pipeline), before)
+            self.assertNotEqual(self.status("gesso_pipeline_remove_adapter", pipeline, b"style"), OK)
+            self.assertIn(b"none is loaded", self.buffer.value)
 
 
 if __name__ == "__main__":

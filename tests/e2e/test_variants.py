@@ -87,6 +87,20 @@ class Variants(ProgramTest):
         both = self.draw(name, *tile, "--set", f"controlnet_inputs=[{one}, {two}]")
         self.assertNotEqual(single, both)
 
+    def test_a_picture_can_be_denoised_in_tiles(self):
+        upscale = self.shared / "z_image/upscale-2x.toml"
+        def draw(*arguments):
+            self.gesso("run", upscale, *TINY, "--set", f"local_model_path={self.shared / 'models'}",
+                       "--set", "height=96", "--set", "width=80", "--set", "seed=1", *arguments, "--out", "up.png")
+            return pixels(self.folder / "up.png")
+        whole = draw("--set", "denoise_tile_size=0", "--set", "tiled=false")
+        self.assertEqual(draw("--set", "denoise_tile_size=1024", "--set", "tiled=false"), whole)
+        tiles = ("--set", "denoise_tile_size=64", "--set", "denoise_tile_overlap=32", "--set", "tiled=false")
+        self.assertNotEqual(draw(*tiles), whole)
+        text = self.gesso("run", upscale, "--set", "denoise_tile_size=64", "--set", "denoise_tile_overlap=64",
+                          "--set", f"local_model_path={self.shared / 'models'}", code=2).stderr
+        self.assertIn("is not less than denoise_tile_size", text)
+
     def test_wrong_controls_are_told(self):
         name = "Z-Image-Turbo-Fun-Controlnet-Union-2.1-8steps"
         for value, expected in (('[{imag="x"}]', 'did you mean "image"'), ("3", "a table or a list of tables"),

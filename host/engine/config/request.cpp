@@ -75,10 +75,16 @@ json presets_of(const std::vector<Param>& params) {
 
 void check_tiles(const json& values) {
   const int64_t size = values["tile_size"], stride = values["tile_stride"];
-  if (size == 0 || stride <= size) return;
-  throw Error(
-      Status::InvalidArgument,
-      fmt::format("tile_stride: {} is more than tile_size, {}; tiles must touch", stride, size));
+  if (size != 0 && stride > size) {
+    throw Error(
+        Status::InvalidArgument,
+        fmt::format("tile_stride: {} is more than tile_size, {}; tiles must touch", stride, size));
+  }
+  const int64_t tile = values["denoise_tile_size"], overlap = values["denoise_tile_overlap"];
+  if (tile == 0 || overlap < tile) return;
+  throw Error(Status::InvalidArgument,
+              fmt::format("denoise_tile_overlap: {} is not less than denoise_tile_size, {}",
+                          overlap, tile));
 }
 
 std::vector<std::string> prompts_of(const json& list, int64_t count) {
@@ -177,6 +183,8 @@ runtime::GenerateRequest resolve_request(const PipelinePlan& plan, const json& v
   request.tiled = all["tiled"];
   request.tile_size = all["tile_size"];
   request.tile_stride = all["tile_stride"];
+  request.denoise_tile_size = all["denoise_tile_size"];
+  request.denoise_tile_overlap = all["denoise_tile_overlap"];
   request.scheduler_values = values_for("scheduler", plan, set);
   request.composer_values = values_for("composer", plan, set);
   request.metadata = metadata_of(plan, all);

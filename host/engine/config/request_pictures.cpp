@@ -8,6 +8,7 @@
 #include "engine/config/params.hpp"
 #include "engine/image/canvas.hpp"
 #include "engine/image/image_io.hpp"
+#include "engine/image/image_resize.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::config {
@@ -91,7 +92,7 @@ json check_processor(const json& values, const registry::ComponentInfo& processo
 }
 
 runtime::ControlNetInput control(Shelf& shelf, const registry::Registry& registry,
-                                 const json& table, size_t index) {
+                                 const json& table, size_t index, const image::Size& size) {
   const auto key = [&](const char* name) {
     return fmt::format("controlnet_inputs.{}.{}", index, name);
   };
@@ -100,6 +101,12 @@ runtime::ControlNetInput control(Shelf& shelf, const registry::Registry& registr
   input.image = shelf.one(key("image"), get(table, "image"));
   input.inpaint_image = shelf.one(key("inpaint_image"), get(table, "inpaint_image"));
   input.inpaint_mask = shelf.one(key("inpaint_mask"), get(table, "inpaint_mask"));
+  if (table.value("resize", false)) {
+    for (Picture* picture : {&input.image, &input.inpaint_image, &input.inpaint_mask}) {
+      if (*picture)
+        *picture = std::make_shared<const image::Image>(image::resize_bilinear(**picture, size));
+    }
+  }
   input.scale = table.value("scale", input.scale);
   input.start = table.value("start", input.start);
   input.end = table.value("end", input.end);
@@ -146,10 +153,13 @@ void add_pictures(runtime::GenerateRequest& request, const registry::Registry& r
   request.image2lora_images = shelf.list("image2lora_images", get(values, "image2lora_images"));
   request.negative_image2lora_images =
       shelf.list("negative_image2lora_images", get(values, "negative_image2lora_images"));
+  // As the runtime will round it: every variant's sizes are multiples of 16 pixels.
+  const image::Size size{static_cast<int>((request.width + 15) / 16 * 16),
+                         static_cast<int>((request.height + 15) / 16 * 16)};
   const json controls = values.value("controlnet_inputs", json::array());
   for (size_t i = 0; i < controls.size(); ++i) {
     try {
-      request.controlnet_inputs.push_back(control(shelf, registry, controls[i], i));
+      request.controlnet_inputs.push_back(control(shelf, registry, controls[i], i, size));
     } catch (const Error& error) {
       throw Error(error.status(), fmt::format("controlnet_inputs {}: {}", i + 1, error.what()));
     }
