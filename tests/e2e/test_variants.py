@@ -143,6 +143,29 @@ class Variants(ProgramTest):
         tiny_models.write_safetensors(foreign, {"down_blocks.0.resnets.0.conv1.weight": [4, 4, 3, 3]})
         self.assertIn("down_blocks.0.resnets.0.conv1.weight", self.draw("Z-Image-Turbo", "--lora", foreign, code=2))
 
+    def test_a_lora_for_another_model_is_told_what_it_looks_like(self):
+        flux = self.folder / "flux.safetensors"
+        name = "transformer.single_transformer_blocks.0.attn.to_q.lora_%s.weight"
+        tiny_models.write_safetensors(flux, {name % "A": [4, 64], name % "B": [64, 4]})
+        self.assertIn("a LoRA for FLUX", self.draw("Z-Image-Turbo", "--lora", flux, code=2))
+        narrow = self.folder / "narrow.safetensors"
+        name = "layers.0.attention.to_q.lora_%s.weight"
+        tiny_models.write_safetensors(narrow, {name % "A": [4, 32], name % "B": [64, 4]})
+        self.assertIn("expected 64 columns", self.draw("Z-Image-Turbo", "--lora", narrow, code=2))
+        tiny_models.write_safetensors(narrow, {name % "A": [4, 64], name % "B": [64, 3]})
+        self.assertIn("the rank of", self.draw("Z-Image-Turbo", "--lora", narrow, code=2))
+
+    def test_what_a_variant_cannot_do_is_told_before_work_begins(self):
+        data = self.shared / "z_image/inference/data"
+        text = self.draw("Z-Image", "--set", f"image2lora_images={data}/low_res.png", code=2)
+        self.assertIn("image2lora", text)
+        control = f'controlnet_inputs=[{{image="{data}/low_res.png"}}]'
+        self.assertIn("controlnet", self.draw("Z-Image-Turbo", "--set", control, code=2))
+        wrong = ("--set", "components.denoiser.model_id=Tongyi-MAI/Z-Image-Omni-Base")
+        self.assertIn("z_image_omni_base", self.draw("Z-Image-Turbo", *wrong, code=2))
+        small = self.draw("Z-Image-Turbo-Fun-Controlnet-Union-2.1-8steps", "--set", "height=96", code=2)
+        self.assertIn("resize", small)
+
     def test_a_lora_of_pictures_can_be_written_and_used(self):
         data = self.shared / "z_image/inference/data/style/1"
         self.gesso("image2lora", self.sample("Z-Image-i2L"), data / "0.png", data / "1.png", "--out", "made.safetensors",

@@ -17,6 +17,15 @@ struct Family {
 };
 
 constexpr Family kFamilies[] = {
+    // Adapters for other models.
+    {"a LoRA for FLUX", {"*single_transformer_blocks.*lora*", nullptr}},
+    {"a LoRA for FLUX", {"*double_blocks*lora*", nullptr}},
+    {"a LoRA for Qwen-Image", {"*transformer_blocks*img_m*lora*", nullptr}},
+    {"a LoRA for Stable Diffusion 3", {"*joint_blocks*lora*", nullptr}},
+    {"a LoRA for Stable Diffusion XL", {"lora_te2_*lora*", nullptr}},
+    {"a LoRA for Stable Diffusion", {"lora_unet_*down_blocks_*lora*", nullptr}},
+    {"a LoRA for Stable Diffusion", {"unet.down_blocks.*lora*", nullptr}},
+    {"a LoRA for a Wan video model", {"*blocks.*cross_attn*lora*", nullptr}},
     // Adapters.
     {"a LoKr adapter (LyCORIS)", {"*.lokr_w*", nullptr}},
     {"a LoHa adapter (LyCORIS)", {"*.hada_w*", nullptr}},

@@ -159,6 +159,12 @@ class ControlNet::Run : public Injector {
   /// The context as tokens; what pads the picture pads it, too.
   at::Tensor embed(const nn::WeightUnit::Scope& w, const at::Tensor& x_LD, const DLTensor& sizes,
                    size_t item) const {
+    const int64_t width_here = net_.config_.blocks.dim;
+    if (x_LD.size(1) != width_here) {
+      throw Error(Status::Incompatible, "the ControlNet is " + std::to_string(width_here) +
+                                            " wide, the denoiser " + std::to_string(x_LD.size(1)) +
+                                            "; is it for another model?");
+    }
     const auto counts = elements<const int64_t>(sizes);  // rows, columns, tokens
     const int64_t height = counts[0] * z_image::kPatch, width = counts[1] * z_image::kPatch;
     if (context_CHW_.size(1) != height || context_CHW_.size(2) != width) {
