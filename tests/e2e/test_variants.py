@@ -124,6 +124,15 @@ class Variants(ProgramTest):
         self.gesso("run", path, *TINY, "--set", f"local_model_path={self.shared / 'models'}", "--out", "b.png")
         self.assertEqual(pixels(self.folder / "b.png"), self.draw("Z-Image-Turbo", "--lora", f"{lora}@0.5"))
 
+    def test_distill_patch_stacks_on_another_lora(self):
+        hub = self.shared / "models/DiffSynth-Studio/Z-Image-Turbo-DistillPatch"
+        shutil.copy2(self.lora(blocks=("layers.1",)), hub.with_suffix(".tmp"))
+        hub.mkdir(exist_ok=True)
+        hub.with_suffix(".tmp").rename(hub / "model.safetensors")
+        sample = self.shared / "z_image/distill-patch.toml"
+        shutil.copy2(self.lora(), sample.parent / "my-lora.safetensors")
+        self.gesso("run", sample, *TINY, "--set", f"local_model_path={self.shared / 'models'}", "--out", "b.png")
+
     def test_a_lora_of_one_side_leaves_the_other_alone(self):
         lora = self.lora()
         base = f'extends = "{self.sample("Z-Image")}"\n[[adapters]]\npath = "{lora.name}"\n'

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/models/model_ref.hpp"
 #include "engine/registry/adapter_keys.hpp"
 
 namespace gesso::config {
@@ -42,13 +43,21 @@ const ComponentInfo& source_for(const weights::WeightSet& set, const registry::R
                           fmt::join(ids, ", ")));
 }
 
+std::vector<fs::path> files_of(const PipelinePlan& pipeline, const json& values) {
+  if (values.contains("path")) return {values["path"].begin(), values["path"].end()};
+  if (!values.contains("model_id")) {
+    throw Error(Status::InvalidArgument, "path: not given; expected the file of a LoRA");
+  }
+  return models::find_local(
+      {.model_id = values["model_id"],
+       .origin_file_pattern = values.value("origin_file_pattern", "*.safetensors"),
+       .local_model_path = pipeline.local_model_path});
+}
+
 AdapterPlan make_plan(const PipelinePlan& pipeline, const json& values, const std::string& where) {
   AdapterPlan plan;
   plan.where = where;
-  if (!values.contains("path")) {
-    throw Error(Status::InvalidArgument, "path: not given; expected the file of a LoRA");
-  }
-  const std::vector<fs::path> paths(values["path"].begin(), values["path"].end());
+  const std::vector<fs::path> paths = files_of(pipeline, values);
   plan.tensors = std::make_shared<const weights::WeightSet>(weights::WeightSet::open(paths));
   for (const auto& file : plan.tensors->files()) plan.files.push_back(file.mapping->path());
   if (plan.tensors->tensors().empty()) {

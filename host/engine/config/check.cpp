@@ -170,6 +170,7 @@ PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Regi
   const FileSettings file{top.value("dtype", find_param(file_params(), "dtype")->preset),
                           top.value("local_model_path", "")};
 
+  plan.local_model_path = file.local_model_path;
   if (plan.variant) {
     const Place& place = document.find("variant")->place;
     report_missing_paths(filled.roles, place, *plan.variant, problems);

@@ -143,6 +143,8 @@ const std::vector<Param> kControlParams = {
 
 const std::vector<Param> kAdapterParams = {
     path(kTexts, "path", "The LoRA: a file, or its shards; relative to this file"),
+    make(kText, "model_id", "Instead of path: a LoRA by its hub's name"),
+    make(kText, "origin_file_pattern", "Which file of that model, such as \"*.safetensors\""),
     make(kText, "name", "What it is called later; default: the name of its file"),
     make(kReal, "scale", "How strongly it acts", 1.0),
     make(kText, "role", "The component whose weights it updates", "denoiser"),

@@ -48,7 +48,8 @@ struct PipelinePlan {
   std::string name;  // the file, for messages
   std::shared_ptr<registry::Registry> registry;
   const registry::VariantInfo* variant = nullptr;
-  std::string numerics;  // "precise" or "diffsynth"
+  std::string numerics;          // "precise" or "diffsynth"
+  std::string local_model_path;  // where models are looked for; "": the usual place
   std::vector<ComponentPlan> components;
   std::vector<AdapterPlan> adapters;
   nlohmann::json generate;  // what the file sets in [generate], checked
