@@ -9,12 +9,6 @@
 namespace gesso::adapter {
 namespace {
 
-at::Tensor float_matrix(const Module& module, const char* part) {
-  const DLTensor& t = module.at(part);
-  const Extents extents = matrix_extents(t, module.key(part));
-  return torch::borrow(t).to(at::kFloat).reshape({extents.rows, extents.columns});
-}
-
 /// The rows of `whole` that belong to the slice.
 at::Tensor rows_of(const at::Tensor& whole, const Slice& slice) {
   const int64_t rows = whole.size(0) / slice.parts;
@@ -106,6 +100,12 @@ class WholeSet : public DeltaSet {
 };
 
 }  // namespace
+
+at::Tensor float_matrix(const Module& module, const std::string& part) {
+  const DLTensor& t = module.at(part);
+  const Extents extents = matrix_extents(t, module.key(part));
+  return torch::borrow(t).to(at::kFloat).reshape({extents.rows, extents.columns});
+}
 
 at::Tensor low_rank_update(const Module& module, const Targets& targets) {
   const Pair pair = read_pair(module, targets);

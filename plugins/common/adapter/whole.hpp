@@ -14,6 +14,9 @@ namespace gesso::adapter {
 /// The update of a whole module [out, in] in float32.
 using Update = at::Tensor (*)(const Module& module, const Targets& targets);
 
+/// A part as a float32 matrix; a 1 x 1 convolution counts as one. @throws Error BadData
+at::Tensor float_matrix(const Module& module, const std::string& part);
+
 /// up @ down * alpha / rank.
 at::Tensor low_rank_update(const Module& module, const Targets& targets);
 

@@ -15,21 +15,15 @@
 
 #include "adapter/whole.hpp"
 #include "gesso/cpp/plugin.hpp"
-#include "gesso/cpp/torch.hpp"
 
 namespace gesso::lycoris {
 namespace {
 
+using adapter::float_matrix;
 using adapter::Module;
 
-at::Tensor matrix(const Module& module, const std::string& part) {
-  const DLTensor& t = module.at(part);
-  const auto extents = adapter::matrix_extents(t, module.key(part));
-  return torch::borrow(t).to(at::kFloat).reshape({extents.rows, extents.columns});
-}
-
 at::Tensor product(const Module& module, const std::string& left, const std::string& right) {
-  const at::Tensor a = matrix(module, left), b = matrix(module, right);
+  const at::Tensor a = float_matrix(module, left), b = float_matrix(module, right);
   if (a.size(1) == b.size(0)) return at::matmul(a, b);
   throw Error(Status::BadData, module.key(right) + ": expected " + std::to_string(a.size(1)) +
                                    " rows, the rank of " + module.key(left) + ", found " +
@@ -51,7 +45,7 @@ at::Tensor loha(const Module& module) {
 at::Tensor lokr(const Module& module) {
   int64_t rank = 0;  // of the last factor that is a product; alpha counts only then
   const auto factor = [&](const std::string& name) {
-    if (module.find(name)) return matrix(module, name);
+    if (module.find(name)) return float_matrix(module, name);
     rank = adapter::matrix_extents(module.at(name + "_b"), module.key(name + "_b")).rows;
     return product(module, name + "_a", name + "_b");
   };
@@ -61,7 +55,7 @@ at::Tensor lokr(const Module& module) {
 }
 
 at::Tensor update_of(const Module& module, const adapter::Targets& targets) {
-  if (module.find(adapter::kDiff)) return matrix(module, adapter::kDiff);
+  if (module.find(adapter::kDiff)) return float_matrix(module, adapter::kDiff);
   if (module.find("hada_w1_a")) return loha(module);
   if (module.find("lokr_w1") || module.find("lokr_w1_a")) return lokr(module);
   return adapter::low_rank_update(module, targets);
