@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
-#include "cli/exit_code.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/overrides.hpp"
 #include "cli/progress.hpp"
@@ -29,7 +28,6 @@ constexpr const char* kExamples = R"(Examples:
 Random weights are written once, into --folder, and used again. The full model takes about 20 GB.)";
 
 constexpr const char* kPrompt = "a photograph of a lighthouse on a rocky coast at dusk";
-constexpr uint64_t kPollMs = 50;
 
 struct Options {
   std::string variant = "z-image-turbo", weights = "synthetic", dtype, folder, pipeline;
@@ -157,15 +155,7 @@ class Bench {
 
   /// Waits for the end, minding Ctrl-C.
   json finish(app::Job& job) const {
-    const Interrupt interrupt;
-    while (!job.ended_within(kPollMs)) {
-      if (interrupt.came()) job.cancel();
-    }
-    try {
-      job.wait();
-    } catch (const Error& error) {
-      throw Exit(exit_code(error.status(), true), error.what());
-    }
+    wait_minding_interrupts(job);
     return json::parse(job.report());
   }
 

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
-#include "cli/exit_code.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
@@ -19,8 +18,6 @@ using nlohmann::json;
 constexpr const char* kExamples = R"(Examples:
   gesso image2lora z-image-i2l.toml style/*.jpg --out style.safetensors
   gesso run z-image.toml --lora style.safetensors --set prompt="a cat")";
-
-constexpr uint64_t kPollMs = 50;
 
 class Image2LoraCommand {
  public:
@@ -58,20 +55,12 @@ class Image2LoraCommand {
 
  private:
   void make(app::Pipeline& pipeline, const app::Pipeline::Pictures& inputs) const {
-    const Interrupt interrupt;
     Progress progress(json_    ? ProgressStyle::Json
                       : quiet_ ? ProgressStyle::Quiet
                                : default_style());
     app::Job job = pipeline.image2lora(out_, inputs,
                                        [&](const gesso_event_t& event) { progress.show(event); });
-    while (!job.ended_within(kPollMs)) {
-      if (interrupt.came()) job.cancel();
-    }
-    try {
-      job.wait();
-    } catch (const Error& error) {
-      throw Exit(exit_code(error.status(), true), error.what());
-    }
+    wait_minding_interrupts(job);
     if (json_) {
       json report = json::parse(job.report());
       report["event"] = "result";

@@ -2,6 +2,8 @@
 
 #include <csignal>
 
+#include "cli/exit_code.hpp"
+
 namespace gesso::cli {
 namespace {
 
@@ -25,5 +27,18 @@ Interrupt::~Interrupt() {
 }
 
 bool Interrupt::came() const { return came_once != 0; }
+
+void wait_minding_interrupts(app::Job& job) {
+  constexpr uint64_t kPollMs = 50;
+  const Interrupt interrupt;
+  while (!job.ended_within(kPollMs)) {
+    if (interrupt.came()) job.cancel();
+  }
+  try {
+    job.wait();
+  } catch (const Error& error) {
+    throw Exit(exit_code(error.status(), true), error.what());
+  }
+}
 
 }  // namespace gesso::cli

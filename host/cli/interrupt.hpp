@@ -1,6 +1,8 @@
 // Ctrl-C: the first asks for a clean end, the second kills.
 #pragma once
 
+#include "gesso/cpp/engine.hpp"
+
 namespace gesso::cli {
 
 /// Catches SIGINT and SIGTERM once, as long as it lives.
@@ -13,5 +15,8 @@ class Interrupt {
 
   bool came() const;
 };
+
+/// Waits for the end of a job; an interrupt cancels it. @throws Exit how the job ended, if not well
+void wait_minding_interrupts(app::Job& job);
 
 }  // namespace gesso::cli

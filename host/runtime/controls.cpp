@@ -8,6 +8,7 @@
 #include "gesso/kind/codec.h"
 #include "gesso/kind/preprocessor.h"
 #include "runtime/checks.hpp"
+#include "runtime/conditioning.hpp"
 #include "runtime/operation_run.hpp"
 #include "runtime/sampling.hpp"
 
@@ -48,7 +49,7 @@ at::Tensor context_of(const Run& run, const ControlNetInput& input, size_t index
     operation.feed_whole(GESSO_PORT_INPAINT_MASK,
                          pixels_from_image(*input.inpaint_mask, type, 0, 1));
   }
-  ValueList values;
+  ValueList values = tiling(run.request);
   values.set_integer("height", run.request.height).set_integer("width", run.request.width);
   auto results = operation.run(run.call, values);
   const at::Tensor context =

@@ -50,7 +50,7 @@ OperationRun operation(const Run& run, const Conditioning& conditioning,
 
 /// Guidance ends where the picture is clean enough, as diffusers' cfg_truncation.
 bool is_truncated(const GenerateRequest& request, double timestep) {
-  return request.cfg_truncation <= 1 && (1000 - timestep) / 1000 > request.cfg_truncation;
+  return (1000 - timestep) / 1000 > request.cfg_truncation;
 }
 
 Event step_event(size_t done, size_t total, double seconds_left) {
