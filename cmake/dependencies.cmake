@@ -74,3 +74,4 @@ target_link_libraries(gesso_fmt INTERFACE fmt::fmt-header-only)
 add_library(gesso_libtorch INTERFACE)
 target_include_directories(gesso_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(gesso_libtorch INTERFACE torch torch_cpu c10)
+target_compile_definitions(gesso_libtorch INTERFACE AT_PER_OPERATOR_HEADERS)  # narrow headers only

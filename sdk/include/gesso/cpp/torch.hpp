@@ -2,13 +2,18 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <ATen/DLConvertor.h>
 #include <ATen/ops/from_blob.h>
 
 #include <optional>
 #include <vector>
 
 #include "module.hpp"
+
+// As in ATen/DLConvertor.h, which would bring all of ATen along.
+namespace at {
+TORCH_API ScalarType toScalarType(const DLDataType& dtype);
+TORCH_API DLManagedTensorVersioned* toDLPackVersioned(const Tensor& src);
+}  // namespace at
 
 namespace gesso::torch {
 
