@@ -137,9 +137,10 @@ TEST_CASE("an input image is read from its path or handed over") {
   CHECK(resolve_request(plan, json::object(), {{"input_image", given}}).input_image == given);
   CHECK(error_of([&] {
           resolve_request(plan, json::object(), {{"input_imag", given}});
-        }) == "unknown picture \"input_imag\"; expected one of edit_image, edit_image.0, "
-              "image2lora_images, image2lora_images.0, inpaint_mask, input_image, "
-              "negative_image2lora_images, negative_image2lora_images.0");
+        }) ==
+        "unknown picture \"input_imag\"; expected one of edit_image, edit_image.0, "
+        "image2lora_images, image2lora_images.0, inpaint_mask, input_image, "
+        "negative_image2lora_images, negative_image2lora_images.0");
 }
 
 TEST_CASE("the metadata of a picture is enough to make it again") {

@@ -1,10 +1,10 @@
 // Tiles cover a picture, and blending equal parts gives the whole back.
 #include "runtime/tiles.hpp"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/TensorOperators.h>
 #include <doctest/doctest.h>
 
 using namespace gesso::runtime;
