@@ -1,6 +1,9 @@
 #include "cli/interrupt.hpp"
 
+#include <unistd.h>
+
 #include <csignal>
+#include <string_view>
 
 #include "cli/exit_code.hpp"
 
@@ -9,6 +12,17 @@ namespace {
 
 volatile std::sig_atomic_t came_once = 0;
 
+void catch_with(void (*handler)(int)) {
+  std::signal(SIGINT, handler);
+  std::signal(SIGTERM, handler);
+}
+
+void end(int) {  // calls only what a signal handler may
+  constexpr std::string_view kText = "gesso: cancelled\n";
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, kText.data(), kText.size());
+  _exit(kRunFailed);
+}
+
 void remember(int signal) {
   came_once = 1;
   std::signal(signal, SIG_DFL);  // the next one kills
@@ -16,15 +30,10 @@ void remember(int signal) {
 
 }  // namespace
 
-Interrupt::Interrupt() {
-  std::signal(SIGINT, remember);
-  std::signal(SIGTERM, remember);
-}
+void end_on_interrupt() { catch_with(end); }
 
-Interrupt::~Interrupt() {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
-}
+Interrupt::Interrupt() { catch_with(remember); }
+Interrupt::~Interrupt() { end_on_interrupt(); }
 
 bool Interrupt::came() const { return came_once != 0; }
 

@@ -1,11 +1,15 @@
-// Ctrl-C: the first asks for a clean end, the second kills.
+// Ctrl-C and SIGTERM: while a job runs the first asks for a clean end, the second kills; before,
+// when nothing is being written, the first ends the program.
 #pragma once
 
 #include "gesso/cpp/engine.hpp"
 
 namespace gesso::cli {
 
-/// Catches SIGINT and SIGTERM once, as long as it lives.
+/// From now on an interrupt ends the program with a word and the exit code of a failed run.
+void end_on_interrupt();
+
+/// Catches one interrupt, as long as it lives.
 class Interrupt {
  public:
   Interrupt();

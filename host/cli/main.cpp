@@ -5,6 +5,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/unknown_option.hpp"
 
 namespace {
@@ -62,6 +63,7 @@ int parse_and_run(CLI::App& app, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  end_on_interrupt();
   CLI::App app("Pictures from text, with models as plugins", "gesso");
   app.footer(kExamples);
   app.set_version_flag("--version",
