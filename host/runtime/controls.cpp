@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "gesso/ext/injection.h"
 #include "gesso/kind/codec.h"
+#include "gesso/kind/controller.h"
 #include "gesso/kind/preprocessor.h"
 #include "runtime/checks.hpp"
 #include "runtime/conditioning.hpp"
@@ -70,36 +70,12 @@ Controls::Controls(const Run& run, const std::vector<Tile>& tiles) {
   }
   for (size_t tile = 0; tile < tiles.size(); ++tile) {
     for (size_t i = 0; i < inputs.size(); ++i) {
-      open(run, inputs[i], cut(contexts[i], tiles[tile]), tile);
+      const ControlNetInput& input = inputs[i];
+      active_.push_back({open_injector(run.parts.get(input.controlnet), run.parts.get("denoiser"),
+                                       run.call, cut(contexts[i], tiles[tile]), input.scale),
+                         input.start, input.end, tile});
     }
   }
-}
-
-Controls::~Controls() {
-  for (const Active& active : active_) {
-    const auto& table = active.controller->interface<gesso_controller_t>(GESSO_CONTROLLER_ID);
-    table.close(active.controller->self(), active.injector);
-  }
-}
-
-void Controls::open(const Run& run, const ControlNetInput& input, const at::Tensor& context,
-                    size_t tile) {
-  const Instance& denoiser = run.parts.get("denoiser");
-  const auto& injection = denoiser.interface<gesso_injection_t>(GESSO_INJECTION_ID);
-  const gesso_point_t* const* points = nullptr;
-  uint32_t n_points = 0;
-  ErrorText error;
-  gesso::check(injection.points(denoiser.self(), &points, &n_points, &error.error), error,
-               denoiser.plan().info->id);
-
-  const Instance& controller = run.parts.get(input.controlnet);
-  const auto& table = controller.interface<gesso_controller_t>(GESSO_CONTROLLER_ID);
-  const Lent lent(context);
-  const gesso_injector_t* injector = nullptr;
-  check_call(table.open(controller.self(), run.call.get(), lent.get(), input.scale, points,
-                        n_points, &injector),
-             run.call.get());
-  active_.push_back({&controller, injector, input.start, input.end, tile});
 }
 
 std::vector<const gesso_injector*> Controls::at_step(size_t k, size_t n, size_t tile) const {
@@ -109,7 +85,7 @@ std::vector<const gesso_injector*> Controls::at_step(size_t k, size_t n, size_t 
     if (active.tile != tile) continue;
     const bool early = static_cast<double>(k) / steps < active.start;
     const bool late = static_cast<double>(k + 1) / steps > active.end;
-    if (!early && !late) acting.push_back(active.injector);
+    if (!early && !late) acting.push_back(active.injector.get());
   }
   return acting;
 }
@@ -122,6 +98,11 @@ void check_controls(const Parts& parts, const GenerateRequest& request) {
     parts.get(input.controlnet).interface<gesso_controller_t>(GESSO_CONTROLLER_ID);
     if (!std::isfinite(input.scale)) {
       throw Error(Status::InvalidArgument, label(i) + ": scale is not a finite number");
+    }
+    if (!input.inpaint_image != !input.inpaint_mask) {
+      throw Error(Status::InvalidArgument,
+                  fmt::format("{}: inpaint_image and inpaint_mask belong together, found {} alone",
+                              label(i), input.inpaint_mask ? "inpaint_mask" : "inpaint_image"));
     }
     if (!input.image && !input.inpaint_image) {
       throw Error(Status::InvalidArgument,

@@ -1,10 +1,9 @@
 // The ControlNets of a request: their contexts, and which of them act at a step.
 #pragma once
 
-#include <memory>
 #include <vector>
 
-#include "gesso/kind/controller.h"
+#include "runtime/injector.hpp"
 #include "runtime/run.hpp"
 #include "runtime/tiles.hpp"
 
@@ -15,9 +14,6 @@ class Controls {
   /// Preprocesses and encodes the pictures of every controlnet_inputs entry; each tile gets its
   /// part of the contexts.
   Controls(const Run& run, const std::vector<Tile>& tiles);
-  ~Controls();
-  Controls(const Controls&) = delete;
-  Controls& operator=(const Controls&) = delete;
 
   /// The injectors of a tile that act at step `k` of `n`: those whose part [start, end] of the
   /// steps holds the whole step, as in diffusers.
@@ -26,12 +22,10 @@ class Controls {
 
  private:
   struct Active {
-    const Instance* controller;
-    const gesso_injector* injector;
+    OpenInjector injector;
     double start, end;
     size_t tile;
   };
-  void open(const Run& run, const ControlNetInput& input, const at::Tensor& context, size_t tile);
   std::vector<Active> active_;
 };
 

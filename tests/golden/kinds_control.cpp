@@ -5,7 +5,8 @@
 #include "gesso/kind/denoiser.h"
 #include "gesso/kind/text_encoder.h"
 #include "kinds.hpp"
-#include "runtime/sampling.hpp"
+#include "runtime/injector.hpp"
+#include "runtime/operation_run.hpp"
 
 namespace gesso::golden {
 namespace {
@@ -21,36 +22,6 @@ config::PipelinePlan plan_of(const Context& context, std::vector<config::Compone
   return plan;
 }
 
-/// An injector of one context, as the host opens it.
-class Opened {
- public:
-  Opened(const runtime::Instance& controller, const runtime::Instance& denoiser,
-         const at::Tensor& context, double scale)
-      : controller_(controller),
-        table_(controller.interface<gesso_controller_t>(GESSO_CONTROLLER_ID)) {
-    const gesso_point_t* const* points = nullptr;
-    uint32_t count = 0;
-    ErrorText error;
-    gesso::check(denoiser.interface<gesso_injection_t>(GESSO_INJECTION_ID)
-                     .points(denoiser.self(), &points, &count, &error.error),
-                 error, "points");
-    const runtime::CallScope call(kNobody);
-    const runtime::Lent lent(context);
-    check_call(
-        table_.open(controller.self(), call.get(), lent.get(), scale, points, count, &injector_),
-        call.get());
-  }
-  ~Opened() { table_.close(controller_.self(), injector_); }
-  Opened(const Opened&) = delete;
-  Opened& operator=(const Opened&) = delete;
-  const gesso_injector* get() const { return injector_; }
-
- private:
-  const runtime::Instance& controller_;
-  const gesso_controller_t& table_;
-  const gesso_injector_t* injector_ = nullptr;
-};
-
 Tensors forward(const Context& context, const Case& golden) {
   const std::string dtype = golden.compute_dtype();
   const config::PipelinePlan plan = plan_of(
@@ -58,15 +29,16 @@ Tensors forward(const Context& context, const Case& golden) {
                 weights_plan(*context.registry, golden, "controlnet", "controlnet", dtype)});
   const runtime::Parts parts(plan, kNobody);
   const runtime::Instance& denoiser = parts.get("denoiser");
-  const Opened opened(parts.get("controlnet"), denoiser,
-                      golden.input("control_context")[0].select(1, 0),
-                      golden.params().at("control_scale"));
+  const runtime::CallScope call(kNobody);
+  const auto injector = runtime::open_injector(parts.get("controlnet"), denoiser, call,
+                                               golden.input("control_context")[0].select(1, 0),
+                                               golden.params().at("control_scale"));
   runtime::OperationRun run(denoiser.component(), GESSO_OP_DENOISE);
   run.feed(GESSO_PORT_LATENTS, {golden.input("latents")[0]});
   run.feed(GESSO_PORT_TEXT, {golden.input("prompt_embeds")});
   run.feed_whole(GESSO_PORT_TIMESTEP, golden.input("timestep"));
-  run.inject({opened.get()});
-  auto results = run.run(runtime::CallScope(kNobody), {});
+  run.inject({injector.get()});
+  auto results = run.run(call, {});
   return {{"noise_pred", results.at(GESSO_PORT_PREDICTION).at(0).unsqueeze(0)}};
 }
 
