@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gesso/cpp/bilinear.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::image {
@@ -12,51 +13,14 @@ namespace {
 
 // --- one axis ----------------------------------------------------------------------------------
 
-// Weights are integers with 22 bits behind the point: 32 minus 8 for a pixel minus 2 of room.
-constexpr int kPrecisionBits = 32 - 8 - 2;
-
-// Which inputs make one output, and how much each of them counts.
-struct Tap {
-  int first = 0;
-  std::vector<int32_t> weights;
-};
-
-double triangle(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
-
-int32_t fixed_point(double weight) {
-  return static_cast<int32_t>(weight * (1 << kPrecisionBits) + (weight < 0 ? -0.5 : 0.5));
-}
-
-Tap tap_of(int output, int in_size, double scale) {
-  const double filter_scale = std::max(scale, 1.0);
-  const double center = (output + 0.5) * scale;
-  const int first = std::max(0, static_cast<int>(center - filter_scale + 0.5));
-  const int last = std::min(in_size, static_cast<int>(center + filter_scale + 0.5));
-
-  std::vector<double> weights(last - first);
-  double sum = 0;
-  for (int i = 0; i < last - first; ++i) {
-    weights[i] = triangle((i + first - center + 0.5) * (1.0 / filter_scale));
-    sum += weights[i];
-  }
-  Tap tap{first, {}};
-  for (double weight : weights)
-    tap.weights.push_back(fixed_point(sum != 0 ? weight / sum : weight));
-  return tap;
-}
+using bilinear::Tap;
 
 std::vector<Tap> taps_of(int in_size, int out_size) {
   std::vector<Tap> taps;
   const double scale = static_cast<double>(in_size) / out_size;
-  for (int i = 0; i < out_size; ++i) taps.push_back(tap_of(i, in_size, scale));
+  for (int i = 0; i < out_size; ++i) taps.push_back(bilinear::tap_of(i, in_size, scale));
   return taps;
 }
-
-uint8_t clip8(int32_t sum) {
-  return static_cast<uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
-}
-
-constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
 
 Image resize_rows(const Image& image, int width) {
   const std::vector<Tap> taps = taps_of(image.width, width);
@@ -66,10 +30,10 @@ Image resize_rows(const Image& image, int width) {
     for (const Tap& tap : taps) {
       const uint8_t* from = image.row(y) + tap.first * image.channels;
       for (int c = 0; c < image.channels; ++c) {
-        int32_t sum = kHalf;
+        int32_t sum = bilinear::kHalf;
         for (size_t i = 0; i < tap.weights.size(); ++i)
           sum += from[i * image.channels + c] * tap.weights[i];
-        *to++ = clip8(sum);
+        *to++ = bilinear::pixel(sum);
       }
     }
   }
@@ -81,12 +45,12 @@ Image resize_columns(const Image& image, int height) {
   Image out(image.width, height, image.channels);
   std::vector<int32_t> sums(image.row_bytes());
   for (int y = 0; y < height; ++y) {
-    std::fill(sums.begin(), sums.end(), kHalf);
+    std::fill(sums.begin(), sums.end(), bilinear::kHalf);
     for (size_t i = 0; i < taps[y].weights.size(); ++i) {
-      const uint8_t* from = image.row(taps[y].first + static_cast<int>(i));
+      const uint8_t* from = image.row(static_cast<int>(taps[y].first) + static_cast<int>(i));
       for (size_t x = 0; x < sums.size(); ++x) sums[x] += from[x] * taps[y].weights[i];
     }
-    std::transform(sums.begin(), sums.end(), out.row(y), clip8);
+    std::transform(sums.begin(), sums.end(), out.row(y), bilinear::pixel);
   }
   return out;
 }

@@ -6,19 +6,12 @@
 #include <cmath>
 #include <vector>
 
+#include "gesso/cpp/bilinear.hpp"
+
 namespace gesso::image_encoder {
 namespace {
 
-// Weights are integers with 22 bits behind the point: 32 minus 8 for a pixel minus 2 of room.
-constexpr int kPrecisionBits = 32 - 8 - 2;
-constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
-
-/// Which inputs make one output, and how much each of them counts.
-struct Tap {
-  int64_t first = 0;
-  std::vector<int32_t> weights;
-  int64_t end() const { return first + static_cast<int64_t>(weights.size()); }
-};
+using bilinear::Tap;
 
 /// One axis: the taps of the outputs that stay inside the frame.
 struct Axis {
@@ -27,26 +20,6 @@ struct Axis {
   int64_t end() const { return taps.back().end(); }
 };
 
-Tap tap_of(int64_t output, int64_t in_size, double scale) {
-  const double reach = std::max(scale, 1.0);
-  const double center = (static_cast<double>(output) + 0.5) * scale;
-  const int64_t first = std::max<int64_t>(0, static_cast<int64_t>(center - reach + 0.5));
-  const int64_t last = std::min(in_size, static_cast<int64_t>(center + reach + 0.5));
-
-  std::vector<double> weights;
-  double sum = 0;
-  for (int64_t i = first; i < last; ++i) {
-    const double distance = (static_cast<double>(i) - center + 0.5) * (1.0 / reach);
-    weights.push_back(std::max(0.0, 1.0 - std::abs(distance)));
-    sum += weights.back();
-  }
-  Tap tap{first, {}};
-  for (const double weight : weights) {
-    tap.weights.push_back(static_cast<int32_t>(weight / sum * (1 << kPrecisionBits) + 0.5));
-  }
-  return tap;
-}
-
 /// @param factor  of enlargement, the larger one of both axes
 Axis axis_of(int64_t in_size, double factor, int64_t frame) {
   // Python's round: halves go to the even neighbour (the default mode of nearbyint).
@@ -54,21 +27,19 @@ Axis axis_of(int64_t in_size, double factor, int64_t frame) {
   const auto start = static_cast<int64_t>(std::nearbyint(static_cast<double>(cover - frame) / 2));
   const double scale = static_cast<double>(in_size) / static_cast<double>(cover);
   Axis axis;
-  for (int64_t i = 0; i < frame; ++i) axis.taps.push_back(tap_of(start + i, in_size, scale));
+  for (int64_t i = 0; i < frame; ++i) {
+    axis.taps.push_back(bilinear::tap_of(start + i, in_size, scale));
+  }
   return axis;
-}
-
-uint8_t clip8(int32_t sum) {
-  return static_cast<uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
 }
 
 void resize_row(const uint8_t* from, const Axis& axis, uint8_t* to) {
   for (const Tap& tap : axis.taps) {
-    int32_t sum = kHalf;
+    int32_t sum = bilinear::kHalf;
     for (size_t i = 0; i < tap.weights.size(); ++i) {
       sum += from[tap.first + static_cast<int64_t>(i)] * tap.weights[i];
     }
-    *to++ = clip8(sum);
+    *to++ = bilinear::pixel(sum);
   }
 }
 
@@ -83,14 +54,14 @@ void resize_plane(const uint8_t* from, int64_t width, const Axis& rows, const Ax
   }
   std::vector<int32_t> sums(out_width);
   for (const Tap& tap : rows.taps) {
-    std::fill(sums.begin(), sums.end(), kHalf);
+    std::fill(sums.begin(), sums.end(), bilinear::kHalf);
     const uint8_t* row =
         narrowed.data() + static_cast<size_t>(tap.first - rows.begin()) * out_width;
     for (const int32_t weight : tap.weights) {
       for (size_t x = 0; x < out_width; ++x) sums[x] += row[x] * weight;
       row += out_width;
     }
-    to = std::transform(sums.begin(), sums.end(), to, clip8);
+    to = std::transform(sums.begin(), sums.end(), to, bilinear::pixel);
   }
 }
 
