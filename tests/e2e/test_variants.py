@@ -103,14 +103,36 @@ class Variants(ProgramTest):
 
     def test_wrong_controls_are_told(self):
         name = "Z-Image-Turbo-Fun-Controlnet-Union-2.1-8steps"
+        image = self.shared / "z_image/inference/data/depth/image_1.png"
         for value, expected in (('[{imag="x"}]', 'did you mean "image"'), ("3", "a table or a list of tables"),
-                                ("[{scale=1}]", "found none"), ('[{image="x.png"}]', "there is no file"),
+                                ("[{scale=1}]", "found none"), (f'[{{image="{image}", scale=nan}}]', "scale"),
+                                (f'[{{inpaint_image="{image}"}}]', "belong together"),
+                                (f'[{{image="{image}", inpaint_mask="{image}"}}]', "belong together"), ('[{image="x.png"}]', "there is no file"),
                                 ('[{processor_id="cany"}]', "no preprocessor")):
             with self.subTest(value=value):
-                self.assertIn(expected, self.draw(name, "--set", f"controlnet_inputs={value}", code=2))
+                self.assertIn(expected, self.refusal(name, "--set", f"controlnet_inputs={value}"))
+
+    def refusal(self, name, *arguments):
+        """What is told of a request that is refused before anything is computed."""
+        text = self.draw(name, *arguments, code=2)
+        for stage in ("compose", "encode", "denoise"):
+            self.assertNotRegex(text, rf"(?m)^{stage}")
+        return text
+
+    def test_a_control_net_for_another_model_is_told(self):
+        data = self.shared / "z_image/inference/data"
+        text = self.refusal("Z-Image-Omni-Base", "--set", f'controlnet_inputs=[{{image="{data}/low_res.png"}}]')
+        self.assertIn("controlnet", text)
+
+    def test_image_to_lora_without_its_encoders_is_told(self):
+        for role in ("siglip2_image_encoder", "dinov3_image_encoder", "image2lora"):
+            with self.subTest(role=role):
+                text = self.refusal("Z-Image-i2L", "--set", f"components.{role}.model_id=none/none")
+                self.assertIn(f"components.{role}", text)
 
     def test_loras_stack_and_scale(self):
         plain = self.draw("Z-Image-Turbo")
+        self.assertIn("scale", self.refusal("Z-Image-Turbo", "--lora", f"{self.lora()}@nan"))
         first, second = self.lora(), self.lora("more.safetensors", blocks=("layers.1", "noise_refiner.0"))
         self.assertEqual(self.draw("Z-Image-Turbo", "--lora", f"{first}@0"), plain)
         one = self.draw("Z-Image-Turbo", "--lora", first)
@@ -123,6 +145,25 @@ class Variants(ProgramTest):
                           f'[[adapters]]\npath = "{lora.name}"\nscale = 0.5\n')
         self.gesso("run", path, *TINY, "--set", f"local_model_path={self.shared / 'models'}", "--out", "b.png")
         self.assertEqual(pixels(self.folder / "b.png"), self.draw("Z-Image-Turbo", "--lora", f"{lora}@0.5"))
+
+    def test_loras_act_on_gguf_files_as_on_others(self):
+        turbo = self.shared / "models" / tiny_models.TURBO / "transformer/model.safetensors"
+        tensors = tiny_models.read_bf16(turbo)
+        lora = self.lora(targets=("attention.to_q", "attention.to_out.0", "feed_forward.w2"))
+        for name, quantised in (("whole", False), ("small", True)):
+            path = self.folder / f"{name}.gguf"
+            tiny_models.write_gguf(path, tensors, quantised)
+            shutil.copy2(turbo.parent / "config.json", self.folder)
+            file = ("--set", f"components.denoiser.path={path}")
+            plain, updated = self.draw("Z-Image-Turbo", *file), self.draw("Z-Image-Turbo", *file, "--lora", lora)
+            self.assertNotEqual(plain, updated)
+            self.assertEqual(self.draw("Z-Image-Turbo", *file, "--lora", f"{lora}@0"), plain)
+            if not quantised:
+                self.assertEqual(updated, self.draw("Z-Image-Turbo", "--lora", lora))
+            fused = self.write("fused.toml", f'extends = "{self.sample("Z-Image-Turbo")}"\n'
+                               f'[[adapters]]\npath = "{lora.name}"\nmode = "fuse"\n')
+            self.gesso("run", fused, *TINY, *file, "--set", f"local_model_path={self.shared / 'models'}", "--out", "f.png")
+            self.assertNotEqual(pixels(self.folder / "f.png"), plain)
 
     def test_distill_patch_stacks_on_another_lora(self):
         hub = self.shared / "models/DiffSynth-Studio/Z-Image-Turbo-DistillPatch"

@@ -50,6 +50,48 @@ def write_safetensors(path, shapes, seed=0, scale=0.05):
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
+def read_bf16(path):
+    """Name -> shape and numbers, as float32 bytes, of a safetensors file in bf16."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    tensors = {}
+    for name, entry in json.loads(data[8:8 + length]).items():
+        if name == "__metadata__":
+            continue
+        assert entry["dtype"] == "BF16", name
+        begin, end = (8 + length + offset for offset in entry["data_offsets"])
+        wide = bytearray(2 * (end - begin))
+        wide[2::4], wide[3::4] = data[begin:end:2], data[begin + 1:end:2]
+        tensors[name] = (entry["shape"], bytes(wide))
+    return tensors
+
+
+def q8_0(wide):
+    """Blocks of 32 numbers: an fp16 scale and bytes."""
+    numbers = struct.unpack(f"<{len(wide) // 4}f", wide)
+    packed = bytearray()
+    for at in range(0, len(numbers), 32):
+        block = numbers[at:at + 32]
+        scale = struct.unpack("<e", struct.pack("<e", max(map(abs, block)) / 127))[0]
+        packed += struct.pack("<e32b", scale, *(round(x / scale) if scale else 0 for x in block))
+    return bytes(packed)
+
+
+def write_gguf(path, tensors, quantised):
+    """A GGUF file with the same names: matrices in Q8_0 where rows allow it, if wanted, the rest float32."""
+    def text(string):
+        return struct.pack("<Q", len(string)) + string.encode()
+    infos, data = b"", bytearray()
+    for name, (shape, wide) in tensors.items():
+        small = quantised and len(shape) == 2 and shape[1] % 32 == 0
+        infos += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *reversed(shape), 8 if small else 0, len(data))
+        data += q8_0(wide) if small else wide
+        data += bytes(-len(data) % 32)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), 1) + text("general.architecture")
+    head += struct.pack("<I", 8) + text("lumina2") + infos
+    path.write_bytes(head + bytes(-len(head) % 32) + data)
+
+
 def lora_shapes(dit, rank, targets=("attention.to_q", "feed_forward.w2"), blocks=("layers.0",)):
     """A LoRA in PEFT's names for a transformer of this config."""
     ffn = dit["dim"] // 3 * 8 if dit["dim"] % 3 == 0 else int(dit["dim"] / 3 * 8)
