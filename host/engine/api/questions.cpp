@@ -72,11 +72,12 @@ json inspect(Engine& engine, const std::string& path) {
   answer["adapter"] = adapter_json(set, *engine.registry());
   if (!answer["adapter"].is_null()) {
     const std::string family = answer["family"];
-    const json& ranks = answer["adapter"]["ranks"];
-    answer["summary"] = fmt::format(
-        "{}: is {}, read by {} ({} pairs{})", set.describe(),
-        family.empty() ? "an adapter" : family, answer["adapter"]["component"].get<std::string>(),
-        answer["adapter"]["pairs"].dump(), ranks.empty() ? "" : ", rank " + ranks.dump());
+    const json &pairs = answer["adapter"]["pairs"], &ranks = answer["adapter"]["ranks"];
+    const std::string low_rank =  // other forms have no pairs
+        ranks.empty() ? "" : fmt::format(" ({} pairs, rank {})", pairs.dump(), ranks.dump());
+    answer["summary"] = fmt::format("{}: is {}, read by {}{}", set.describe(),
+                                    family.empty() ? "an adapter" : family,
+                                    answer["adapter"]["component"].get<std::string>(), low_rank);
   }
   return answer;
 }
