@@ -92,7 +92,13 @@ std::vector<const gesso_injector*> Controls::at_step(size_t k, size_t n, size_t 
 
 void check_controls(const Parts& parts, const GenerateRequest& request) {
   if (request.controlnet_inputs.empty()) return;
-  parts.get("denoiser").interface<gesso_injection_t>(GESSO_INJECTION_ID);
+  const Instance& denoiser = parts.get("denoiser");
+  if (!denoiser.find_interface<gesso_injection_t>(GESSO_INJECTION_ID)) {
+    throw Error(Status::NotSupported,
+                fmt::format("controlnet_inputs: {} has no points that a ControlNet could act at; "
+                            "this variant takes none",
+                            denoiser.plan().info->id));
+  }
   for (size_t i = 0; i < request.controlnet_inputs.size(); ++i) {
     const ControlNetInput& input = request.controlnet_inputs[i];
     parts.get(input.controlnet).interface<gesso_controller_t>(GESSO_CONTROLLER_ID);

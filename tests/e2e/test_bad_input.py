@@ -89,7 +89,7 @@ class BadRuns(ProgramTest):
         folder = self.demo / "transformer"
         (folder / "diffusion_pytorch_model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
         (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {
-            "a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}))
+            "x_pad_token": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}))
         self.before = self.files()
         self.assertIn("model-00002-of-00002.safetensors", self.fails(code=2))
 
