@@ -67,14 +67,16 @@ ProgressStyle default_style() {
 }
 
 void Progress::show(const gesso_event_t& event) {
+  const std::lock_guard lock(mutex_);
   if (style_ == ProgressStyle::Json) {
     fmt::print("{}\n", to_json(event).dump());
     std::fflush(stdout);
     return;
   }
   if (style_ == ProgressStyle::Quiet) return;
-  if (event.type == GESSO_EVENT_WARNING) return remark(fmt::format("warning: {}", event.text));
-  if (event.type == GESSO_EVENT_INFO) return remark(event.text);
+  if (event.type == GESSO_EVENT_WARNING)
+    return print_remark(fmt::format("warning: {}", event.text));
+  if (event.type == GESSO_EVENT_INFO) return print_remark(event.text);
   if (style_ == ProgressStyle::Bar) show_bar(event);
   if (style_ == ProgressStyle::Lines) print_line(event);
 }
@@ -94,6 +96,11 @@ void Progress::show_bar(const gesso_event_t& event) {
 }
 
 void Progress::remark(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (style_ == ProgressStyle::Bar || style_ == ProgressStyle::Lines) print_remark(text);
+}
+
+void Progress::print_remark(const std::string& text) {
   clear_bar();
   fmt::print(stderr, "{}\n", text);
 }

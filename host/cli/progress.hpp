@@ -1,6 +1,7 @@
 // What a user sees while a job runs.
 #pragma once
 
+#include <mutex>
 #include <string>
 
 #include "gesso/engine.h"
@@ -17,17 +18,20 @@ enum class ProgressStyle {
 /// Bar on a terminal, else lines.
 ProgressStyle default_style();
 
-/// Draws events; used on the job's thread only.
+/// Draws events, from any thread.
 class Progress {
  public:
   explicit Progress(ProgressStyle style) : style_(style) {}
   void show(const gesso_event_t& event);
+  /// A line of its own on stderr; nothing where events are objects or nobody listens.
+  void remark(const std::string& text);
 
  private:
   void show_bar(const gesso_event_t& event);
-  void remark(const std::string& text);
+  void print_remark(const std::string& text);
   void clear_bar();
 
+  std::mutex mutex_;
   ProgressStyle style_;
   bool bar_drawn_ = false;
 };

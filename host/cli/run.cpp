@@ -151,7 +151,7 @@ class RunCommand {
       if (event.type == GESSO_EVENT_IMAGE) ++ready;
     });
     const json request = json::parse(job.describe());
-    if (!quiet_ && !json_) tell_seeds(request);
+    progress.remark(seeds_of(request));
     Results results(request.at("outputs"), request.at("seeds"), output.value("quality", 95u),
                     json_);
     try {
@@ -173,10 +173,10 @@ class RunCommand {
     job.wait();
   }
 
-  static void tell_seeds(const json& request) {
-    std::string list;
-    for (const json& seed : request.at("seeds")) list += " " + seed.dump();
-    fmt::print(stderr, "seed{}\n", list);
+  static std::string seeds_of(const json& request) {
+    std::string text = "seed";
+    for (const json& seed : request.at("seeds")) text += " " + seed.dump();
+    return text;
   }
 
   void save_preview(const gesso_event_t& event) const {
