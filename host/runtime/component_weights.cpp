@@ -13,6 +13,7 @@
 #include "engine/weights/convert.hpp"
 #include "gesso/cpp/error.hpp"
 #include "gesso/cpp/torch.hpp"
+#include "gesso/ext/training.h"
 #include "gesso/kind/delta_source.h"
 
 namespace gesso::runtime {
@@ -82,13 +83,15 @@ class ShownDelta {
         b_(torch::give(delta.b)),
         parts_{a_.get(), b_.get()},
         scale_(delta.scale),
-        items_(delta.items) {}
+        items_(delta.items),
+        id_(delta.id),
+        flags_(delta.trainable ? uint32_t{GESSO_WEIGHT_TRAINABLE} : 0) {}
   ShownDelta(ShownDelta&&) = default;
   ShownDelta& operator=(ShownDelta&&) = default;
 
   /// Valid while this stays where it is.
   gesso_delta_t raw() const {
-    return {GESSO_DELTA_LOW_RANK, 0, 2, scale_, items_, parts_.data(), 0, 0};
+    return {GESSO_DELTA_LOW_RANK, id_, 2, scale_, items_, parts_.data(), flags_, 0};
   }
 
  private:
@@ -96,6 +99,7 @@ class ShownDelta {
   std::array<gesso_tensor_t*, 2> parts_;
   double scale_;
   uint64_t items_;
+  uint32_t id_, flags_;
 };
 
 namespace {
@@ -118,6 +122,7 @@ using gesso::runtime::BorrowedTensor;
 using gesso::runtime::BoundaryClock;
 using gesso::runtime::DeltaTarget;
 using gesso::runtime::ShownDelta;
+using gesso::runtime::TrainableWeight;
 using gesso::runtime::WeightDelta;
 using gesso::weights::DType;
 using gesso::weights::TensorView;
@@ -130,12 +135,15 @@ struct gesso_weights::Weight {
   uint32_t flags = 0;               // of the request
   TensorView placed;                // what the view shows
   std::vector<WeightDelta> deltas;  // all updates, in order
-  std::vector<ShownDelta> shown;    // those that the component adds
+  std::vector<WeightDelta> trained_deltas;
+  at::Tensor value;               // shown in place of the stored one, while it is trained
+  std::vector<ShownDelta> shown;  // those that the component adds
   std::optional<BorrowedTensor> tensor;
   gesso_tensor_t* part = nullptr;
 
   bool is_target() const {
-    return !absent && stored.shape.size() == 2 && !(flags & GESSO_WEIGHT_BUFFER);
+    return !absent && stored.shape.size() == 2 &&
+           !(flags & (GESSO_WEIGHT_BUFFER | GESSO_WEIGHT_NO_TARGET));
   }
   /// Whether the component itself adds this update.
   bool adds(const WeightDelta& delta) const {
@@ -303,6 +311,7 @@ void gesso_weights::place(Unit& unit) {
     place_weight(weight);
     unit.views[i].n_parts = 1;
     unit.views[i].parts = &weight.part;
+    if (weight.value.defined()) unit.views[i].flags = GESSO_WEIGHT_TRAINABLE;
   }
   show_deltas(unit);
   ++unit.generation;
@@ -310,7 +319,11 @@ void gesso_weights::place(Unit& unit) {
 }
 
 void gesso_weights::place_weight(Weight& weight) {
-  if (weight.stored.dtype != weight.wanted) {
+  if (weight.value.defined()) {
+    const auto kept = std::make_shared<at::Tensor>(weight.value);
+    const auto bytes = static_cast<const std::byte*>(kept->const_data_ptr());
+    weight.placed = {weight.wanted, weight.stored.shape, {bytes, kept->nbytes()}, kept};
+  } else if (weight.stored.dtype != weight.wanted) {
     weight.placed = gesso::weights::materialize(weight.stored, weight.wanted);
   } else {
     weight.placed = weight.in_place() ? weight.stored : aligned_copy(weight.stored);
@@ -340,6 +353,7 @@ void gesso_weights::show_deltas(Unit& unit) {
     for (const WeightDelta& delta : weight.deltas) {
       if (weight.adds(delta)) weight.shown.emplace_back(delta);
     }
+    for (const WeightDelta& delta : weight.trained_deltas) weight.shown.emplace_back(delta);
     for (const ShownDelta& shown : weight.shown) unit.deltas[i].push_back(shown.raw());
     if (unit.views.empty()) continue;
     unit.views[i].deltas = unit.deltas[i].data();
@@ -364,7 +378,8 @@ std::vector<DeltaTarget> gesso_weights::targets() const {
     const Weight& weight = units_[unit]->weights[place];
     std::string name = weight.name;
     if (name.ends_with(kSuffix)) name.resize(name.size() - kSuffix.size());
-    list.push_back({std::move(name), weight.stored.shape[0], weight.stored.shape[1]});
+    list.push_back({std::move(name), weight.stored.shape[0], weight.stored.shape[1],
+                    static_cast<uint32_t>(unit), static_cast<uint32_t>(place)});
   }
   return list;
 }
@@ -405,6 +420,44 @@ at::Tensor gesso_weights::placed(size_t index) {
   Unit& unit = *units_[unit_place];
   place(unit);
   return gesso::torch::borrow(unit.weights[place_in_unit].part).clone();
+}
+
+std::vector<TrainableWeight> gesso_weights::trainable() const {
+  std::vector<TrainableWeight> list;
+  for (uint32_t u = 0; u < units_.size(); ++u) {
+    for (uint32_t i = 0; i < units_[u]->weights.size(); ++i) {
+      const Weight& weight = units_[u]->weights[i];
+      if (weight.absent || (weight.flags & GESSO_WEIGHT_BUFFER)) continue;
+      list.push_back({weight.name, u, i, weight.stored.shape});
+    }
+  }
+  return list;
+}
+
+at::Tensor gesso_weights::stored(uint32_t unit, uint32_t place) const {
+  const Weight& weight = units_.at(unit)->weights.at(place);
+  TensorView wide = gesso::weights::materialize(weight.stored, DType::F32);
+  BorrowedTensor borrowed(wide, gesso::runtime::dl_type(DType::F32));
+  return gesso::torch::borrow(borrowed.get()).clone();
+}
+
+void gesso_weights::set_value(uint32_t unit, uint32_t place, const at::Tensor& value) {
+  Unit& changed = *units_.at(unit);
+  changed.weights.at(place).value = value;
+  drop(changed);
+}
+
+void gesso_weights::set_trained_deltas(size_t index, std::vector<WeightDelta> deltas) {
+  const auto& [unit, place] = targets_.at(index);
+  units_[unit]->weights[place].trained_deltas = std::move(deltas);
+  show_deltas(*units_[unit]);
+}
+
+void gesso_weights::values_changed() {
+  for (const auto& unit : units_) {
+    ++unit->generation;
+    ++unit->delta_generation;
+  }
 }
 
 gesso_weights::Unit& gesso_weights::unit(uint32_t id) {

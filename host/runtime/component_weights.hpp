@@ -45,12 +45,22 @@ struct WeightDelta {
   double scale = 1;               // of the update
   uint64_t items = ~uint64_t{0};  // items of the batch that it applies to
   bool fuse = false;              // into a private copy even though the component could add it
+  uint32_t id = 0;                // of an update that is trained: its gradients are told by it
+  bool trainable = false;
 };
 
 /// A weight that takes updates.
 struct DeltaTarget {
   std::string name;  // the request's, without ".weight"
   int64_t out_features = 0, in_features = 0;
+  uint32_t unit = 0, place = 0;  // of the weight
+};
+
+/// A weight that can be trained.
+struct TrainableWeight {
+  std::string name;
+  uint32_t unit = 0, place = 0;
+  std::vector<int64_t> shape;
 };
 
 }  // namespace gesso::runtime
@@ -87,6 +97,18 @@ struct gesso_weights {
   /// itself is not in it.
   at::Tensor placed(size_t index);
   gesso::weights::DType compute_type() const { return compute_type_; }
+
+  /// Every weight that is there and no buffer, in the order of declaration.
+  std::vector<gesso::runtime::TrainableWeight> trainable() const;
+  /// A weight of the file in float32.
+  at::Tensor stored(uint32_t unit, uint32_t place) const;
+  /// Not while a unit is in use. Shows `value` (in the type that is computed with, contiguous) in
+  /// place of the stored weight, marked as trained; an undefined tensor takes it back.
+  void set_value(uint32_t unit, uint32_t place, const at::Tensor& value);
+  /// The same for updates of target `index`, which act after those of adapters.
+  void set_trained_deltas(size_t index, std::vector<gesso::runtime::WeightDelta> deltas);
+  /// What `set_value` and `set_trained_deltas` gave was written to.
+  void values_changed();
 
   const std::string& role() const { return role_; }
   uint64_t mapped_bytes() const;  // used from the files in place

@@ -78,6 +78,12 @@ AT(gesso_grad_sink_t, reserved, 4);
 AT(gesso_grad_sink_t, data, 8);
 AT(gesso_grad_sink_t, accept, 16);
 
+SIZE(gesso_control_training_t, 24);
+AT(gesso_control_training_t, struct_size, 0);
+AT(gesso_control_training_t, checkpoints, 4);
+AT(gesso_control_training_t, open, 8);
+AT(gesso_control_training_t, close, 16);
+
 SIZE(gesso_training_t, 40);
 AT(gesso_training_t, struct_size, 0);
 AT(gesso_training_t, checkpoints, 4);

@@ -29,6 +29,7 @@ void add_model_kinds(std::map<std::string, Compute>& table);
 void add_omni_kinds(std::map<std::string, Compute>& table);
 void add_storage_kinds(std::map<std::string, Compute>& table);
 void add_number_kinds(std::map<std::string, Compute>& table);
+void add_training_kinds(std::map<std::string, Compute>& table);
 void add_pipeline_kinds(std::map<std::string, Compute>& table);
 
 }  // namespace gesso::golden

@@ -21,6 +21,7 @@ const std::map<std::string, Compute>& kinds() {
     add_omni_kinds(made);
     add_pipeline_kinds(made);
     add_storage_kinds(made);
+    add_training_kinds(made);
     return made;
   }();
   return table;

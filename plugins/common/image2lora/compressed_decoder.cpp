@@ -3,7 +3,9 @@
 
 #include <ATen/ops/mm.h>
 
+#include "gesso/cpp/training_torch.hpp"
 #include "nn/linear.hpp"
+#include "nn/trainable.hpp"
 
 namespace gesso::image2lora {
 namespace {
@@ -54,6 +56,15 @@ LowRank CompressedDecoder::decode(const Call& call, size_t index, const at::Tens
   const at::Tensor first_1E = x_NE.narrow(0, 0, 1).to(w[kProj].data.scalar_type());
   const at::Tensor mix_RR = nn::linear(first_1E, w[kProj], w[kProjBias].data).view({rank_, rank_});
   return {at::mm(mix_RR, with_updates(w[kA])), with_updates(w[kB]).clone()};
+}
+
+LowRank CompressedDecoder::train(const Call& call, torch::Leaves& leaves, size_t index,
+                                 const at::Tensor& x_NE) {
+  const auto& w = leaves.enter(call, units_.at(index).unit());
+  const at::Tensor first_1E = x_NE.narrow(0, 0, 1).to(w[kProj].data.scalar_type());
+  const at::Tensor mix_RR =
+      nn::trainable::linear(first_1E, w[kProj], w[kProjBias].data).view({rank_, rank_});
+  return {at::mm(mix_RR, w[kA].data), w[kB].data.clone()};
 }
 
 }  // namespace gesso::image2lora

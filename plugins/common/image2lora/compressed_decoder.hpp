@@ -15,6 +15,8 @@ class CompressedDecoder : public Decoder {
   /// @throws Error  NotFound naming a missing weight; Incompatible for sizes that do not agree
   explicit CompressedDecoder(const Setup& setup);
   LowRank decode(const Call& call, size_t index, const at::Tensor& x_NE) override;
+  LowRank train(const Call& call, torch::Leaves& leaves, size_t index,
+                const at::Tensor& x_NE) override;
   size_t pictures_used(size_t) const override { return 1; }
 };
 

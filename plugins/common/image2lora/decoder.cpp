@@ -18,6 +18,10 @@ void Decoder::add_unit(const Weights& weights, const std::vector<nn::WeightSpec>
   }
 }
 
+LowRank Decoder::train(const Call&, torch::Leaves&, size_t, const at::Tensor&) {
+  throw Error(Status::NotSupported, "this image-to-LoRA model cannot be trained");
+}
+
 gesso_estimate_t Decoder::estimate(size_t pictures) const {
   const uint64_t used = pictures_used(pictures);
   gesso_estimate_t total{sizeof(gesso_estimate_t), 0, 0, 2 * used * weights_per_picture_};

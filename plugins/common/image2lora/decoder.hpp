@@ -9,6 +9,10 @@
 #include "image2lora/targets.hpp"
 #include "nn/weight_unit.hpp"
 
+namespace gesso::torch {
+class Leaves;  // gesso/cpp/training_torch.hpp
+}
+
 namespace gesso::image2lora {
 
 struct LowRank {
@@ -25,6 +29,9 @@ class Decoder {
   /// The update of target `index`, in the type of the weights.
   /// @param x_NE  features of N pictures, any float type
   virtual LowRank decode(const Call& call, size_t index, const at::Tensor& x_NE) = 0;
+  /// The same as differentiable functions of the weights. @throws Error NotSupported by default
+  virtual LowRank train(const Call& call, torch::Leaves& leaves, size_t index,
+                        const at::Tensor& x_NE);
   /// How many of the given pictures are used.
   virtual size_t pictures_used(size_t given) const = 0;
 

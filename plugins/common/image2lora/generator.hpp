@@ -1,12 +1,14 @@
 // The component of image-to-LoRA: operations "encode" and "generate" around a decoder.
 #pragma once
 
+#include <ATen/ops/stack.h>
 #include <c10/core/InferenceMode.h>
 
 #include <optional>
 #include <vector>
 
 #include "gesso/cpp/delta.hpp"
+#include "gesso/cpp/training_torch.hpp"
 #include "gesso/kind/codec.h"
 #include "gesso/kind/image_encoder.h"
 #include "gesso/kind/text_encoder.h"
@@ -15,9 +17,9 @@
 
 namespace gesso::image2lora {
 
-/// D: PairDecoder or CompressedDecoder.
-template <class Self, class D>
-class Generator : public Component<Self, ModuleInterface, DeltaGeneratorInterface> {
+/// D: PairDecoder or CompressedDecoder. More: TrainingInterface where D can be trained.
+template <class Self, class D, template <class> class... More>
+class Generator : public Component<Self, ModuleInterface, DeltaGeneratorInterface, More...> {
  public:
   static const std::vector<Op<Self>>& ops() {
     static const std::vector<Op<Self>> list{
@@ -64,6 +66,33 @@ class Generator : public Component<Self, ModuleInterface, DeltaGeneratorInterfac
       outputs.put(GESSO_PORT_A, static_cast<int32_t>(i), torch::give(update.a_RI.contiguous()));
       outputs.put(GESSO_PORT_B, static_cast<int32_t>(i), torch::give(update.b_OR.contiguous()));
     }
+  }
+
+  static const std::vector<TrainedOp<Self>>& trained_ops() {
+    static const std::vector<TrainedOp<Self>> list{{GESSO_OP_GENERATE, &Self::train_generate}};
+    return list;
+  }
+  std::unique_ptr<Tape> train_generate(const Call& call, const Inputs& inputs, Outputs& outputs,
+                                       const TrainRequest& request) {
+    D& made_by = decoder();
+    auto trace = std::make_unique<torch::Trace>(request);
+    const auto features = torch::list(inputs, GESSO_PORT_FEATURES);
+    stack_features(features, made_by.feature_size());  // checks them
+    std::vector<torch::Value> x;
+    for (size_t i = 0; i < features.size(); ++i) {
+      x.push_back(trace->input(GESSO_PORT_FEATURES, static_cast<int32_t>(i), features[i]));
+    }
+    for (size_t i = 0; i < made_by.targets().size(); ++i) {
+      const auto parts = trace->piece(
+          call, x,
+          [&made_by, i](const Call& c, torch::Leaves& leaves, const std::vector<at::Tensor>& in) {
+            const LowRank update = made_by.train(c, leaves, i, at::stack(in));
+            return std::vector<at::Tensor>{update.a_RI, update.b_OR};
+          });
+      trace->output(GESSO_PORT_A, static_cast<int32_t>(i), parts[0], outputs);
+      trace->output(GESSO_PORT_B, static_cast<int32_t>(i), parts[1], outputs);
+    }
+    return trace;
   }
 
   gesso_estimate_t estimate_encode(const Inputs& inputs) {

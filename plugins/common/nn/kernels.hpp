@@ -38,4 +38,26 @@ void head_norm_rotate(BFloat16* x, const BFloat16* w, const float* cos, const fl
 void silu_multiply(float* a, const float* b, int64_t count);
 void silu_multiply(BFloat16* a, const BFloat16* b, int64_t count);
 
+// The ways back, for training. Sums for weights are added to float buffers, which may be null.
+
+/// Of y = rms_norm(x) * w [* scale], from dy: dx, dw [D] and dscale [D].
+void rms_norm_back(const float* x, const float* w, const float* scale, const float* dy, float eps,
+                   int64_t rows, int64_t D, float* dx, float* dw, float* dscale);
+void rms_norm_back(const BFloat16* x, const BFloat16* w, const BFloat16* scale, const BFloat16* dy,
+                   float eps, int64_t rows, int64_t D, BFloat16* dx, float* dw, float* dscale);
+
+/// Of head_norm_rotate, from its input x and dy: dx and dw [D]; D up to 1024.
+void head_norm_rotate_back(const float* x, const float* w, const float* cos, const float* sin,
+                           const float* dy, float eps, int64_t tokens, int64_t H, int64_t D,
+                           float* dx, float* dw);
+void head_norm_rotate_back(const BFloat16* x, const BFloat16* w, const float* cos, const float* sin,
+                           const BFloat16* dy, float eps, int64_t tokens, int64_t H, int64_t D,
+                           BFloat16* dx, float* dw);
+
+/// Of silu(a) * b.
+void silu_multiply_back(const float* a, const float* b, const float* dy, int64_t count, float* da,
+                        float* db);
+void silu_multiply_back(const BFloat16* a, const BFloat16* b, const BFloat16* dy, int64_t count,
+                        BFloat16* da, BFloat16* db);
+
 }  // namespace gesso::nn::kernels

@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "gesso/ext/training.h"
+
 namespace gesso::nn {
 namespace {
 
@@ -21,7 +23,8 @@ WeightUnit::WeightUnit(const Weights& weights, const std::string& name,
   std::vector<WeightRequest> requests;
   for (const WeightSpec& spec : specs) {
     WeightRequest request{spec.name, spec.shape, spec.more_flags};
-    if (spec.shape.size() == 2 && !(spec.more_flags & GESSO_WEIGHT_BUFFER)) {
+    if (spec.shape.size() == 2 &&
+        !(spec.more_flags & (GESSO_WEIGHT_BUFFER | GESSO_WEIGHT_NO_TARGET))) {
       request.flags |= GESSO_WEIGHT_TAKES_DELTAS | GESSO_WEIGHT_DELTAS_PER_ITEM;
     }
     requests.push_back(std::move(request));

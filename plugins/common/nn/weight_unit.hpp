@@ -58,6 +58,8 @@ class WeightUnit {
   /// @throws Error  Cancelled when the request was; NotSupported for an update that is not low-rank
   Scope enter(const Call& call);
   void prefetch() const { unit_.prefetch(); }
+  /// For training, which wraps the weights itself.
+  const Unit& unit() const { return unit_; }
 
  private:
   void wrap(const Unit::Guard& guard);

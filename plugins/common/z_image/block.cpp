@@ -5,27 +5,10 @@
 #include "nn/attention.hpp"
 #include "nn/linear.hpp"
 #include "nn/norm.hpp"
+#include "z_image/block_weights.hpp"
 
 namespace gesso::z_image {
 namespace {
-
-enum : uint32_t {  // places of the weights in their unit
-  kToQ,
-  kToK,
-  kToV,
-  kToOut,
-  kNormQ,
-  kNormK,
-  kW1,
-  kW2,
-  kW3,
-  kAttentionNorm1,
-  kAttentionNorm2,
-  kFfnNorm1,
-  kFfnNorm2,
-  kModulation,
-  kModulationBias
-};
 
 std::vector<nn::WeightSpec> block_weights(const std::string& p, const DitConfig& c,
                                           bool modulated) {

@@ -7,7 +7,17 @@
 #include "z_image/dit_config.hpp"
 #include "z_image/row_conditions.hpp"
 
+namespace gesso::torch {
+class Leaves;  // gesso/cpp/training_torch.hpp
+}
+
 namespace gesso::z_image {
+
+/// In training: embedded timesteps of a batch, and which of them modulates which row.
+struct TrainConditions {
+  at::Tensor table_BNC{};
+  at::Tensor of_row_L{};  ///< int64 places in N; undefined when N is 1
+};
 
 class Block {
  public:
@@ -35,6 +45,10 @@ class Block {
   };
   Scope enter(const Call& call) { return Scope(*this, call); }
   void prefetch() const { unit_.prefetch(); }
+
+  /// The block as a differentiable function of a batch of equal lengths.
+  at::Tensor train(const Call& call, torch::Leaves& leaves, const at::Tensor& x_BLD,
+                   const nn::Rotary& rotary, const TrainConditions& conditions);
 
  private:
   nn::WeightUnit unit_;

@@ -22,7 +22,7 @@ void denoise(Dit& dit, const Call& call, const Inputs& inputs, Outputs& outputs)
 gesso_estimate_t estimate_denoise(const DitConfig& config, const Inputs& inputs);
 
 template <class T>
-class Denoiser : public Component<T, ModuleInterface, InjectionInterface> {
+class Denoiser : public Component<T, ModuleInterface, InjectionInterface, TrainingInterface> {
  public:
   static const std::vector<Op<T>>& ops() {
     static const std::vector<Op<T>> list{
@@ -35,6 +35,10 @@ class Denoiser : public Component<T, ModuleInterface, InjectionInterface> {
          .estimate = &T::estimate}};
     return list;
   }
+  static const std::vector<TrainedOp<T>>& trained_ops() {
+    static const std::vector<TrainedOp<T>> list{{GESSO_OP_DENOISE, &T::train}};
+    return list;
+  }
   void prepare(const Setup& setup) {
     if (!setup.weights) {
       throw Error(Status::InvalidArgument, "the denoiser was given no weights file");
@@ -43,6 +47,10 @@ class Denoiser : public Component<T, ModuleInterface, InjectionInterface> {
   }
   void run(const Call& call, const Inputs& inputs, Outputs& outputs) {
     denoise(*dit_, call, inputs, outputs);
+  }
+  std::unique_ptr<Tape> train(const Call& call, const Inputs& inputs, Outputs& outputs,
+                              const TrainRequest& request) {
+    return dit_->train(call, inputs, outputs, request);
   }
   const PointTable& points() const { return dit_->points().table(); }
   gesso_estimate_t estimate(const Inputs& inputs) {

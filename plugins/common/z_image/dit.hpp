@@ -10,8 +10,10 @@
 // negated.
 #pragma once
 
+#include <memory>
 #include <vector>
 
+#include "gesso/cpp/training.hpp"
 #include "z_image/block.hpp"
 #include "z_image/embedders.hpp"
 #include "z_image/points.hpp"
@@ -39,6 +41,11 @@ class Dit {
   ///                injector's
   std::vector<at::Tensor> velocity(const Call& call, const std::vector<DitItem>& items,
                                    Numerics numerics, const Injectors& injectors = {});
+
+  /// The same, traced for training: items of one size run together (dit_training.cpp). Gives the
+  /// predictions to `outputs`.
+  std::unique_ptr<Tape> train(const Call& call, const Inputs& inputs, Outputs& outputs,
+                              const TrainRequest& request);
 
  private:
   struct State;

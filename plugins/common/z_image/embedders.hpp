@@ -2,12 +2,20 @@
 //
 //   const auto scope = embedder.enter(call);
 //   for (State& s : batch) s.x_LD = scope.forward(s.latents_CHW, s.item);
+//
+// `train` is the same as a differentiable function of a batch of equal lengths.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "nn/weight_unit.hpp"
 #include "z_image/dit_config.hpp"
+
+namespace gesso::torch {
+class Leaves;  // gesso/cpp/training_torch.hpp
+}
 
 namespace gesso::z_image {
 
@@ -37,6 +45,9 @@ class TimeEmbedder {
     nn::WeightUnit::Scope w_;
   };
   Scope enter(const Call& call) { return {*this, call}; }
+  /// @return [B, 1, C]. `tau_of` gets the type of the weights
+  at::Tensor train(const Call& call, torch::Leaves& leaves,
+                   const std::function<std::vector<float>(at::ScalarType)>& tau_of);
 
  private:
   nn::WeightUnit unit_;
@@ -58,6 +69,9 @@ class PatchEmbedder {
     nn::WeightUnit::Scope w_;
   };
   Scope enter(const Call& call) { return {*this, call}; }
+  /// Latents of one size -> [B, padded(H/2 * W/2), D]
+  at::Tensor train(const Call& call, torch::Leaves& leaves,
+                   const std::vector<at::Tensor>& latents_CHW);
 
  private:
   nn::WeightUnit unit_;
@@ -81,6 +95,8 @@ class FeatureEmbedder {
     nn::WeightUnit::Scope w_;
   };
   Scope enter(const Call& call) { return {*this, call}; }
+  /// Features of one padded length -> [B, padded(L), D]
+  at::Tensor train(const Call& call, torch::Leaves& leaves, const std::vector<at::Tensor>& x_LF);
 
  private:
   nn::WeightUnit unit_;
@@ -102,6 +118,9 @@ class FinalLayer {
     nn::WeightUnit::Scope w_;
   };
   Scope enter(const Call& call) { return {*this, call}; }
+  /// [B, L, D], [B, 1, C] -> [B, L, 4C]
+  at::Tensor train(const Call& call, torch::Leaves& leaves, const at::Tensor& x_BLD,
+                   const at::Tensor& condition_B1C);
 
  private:
   nn::WeightUnit unit_;

@@ -4,10 +4,9 @@
 #include <ATen/ops/cat.h>
 #include <c10/core/InferenceMode.h>
 
-#include <algorithm>
-
 #include "nn/linear.hpp"
 #include "z_image/sequence.hpp"
+#include "z_image_control/control_points.hpp"
 
 namespace gesso::z_image_control {
 namespace {
@@ -25,15 +24,6 @@ nn::WeightUnit linear_unit(const Weights& weights, const std::string& name, int6
 
 at::Tensor project(const nn::WeightUnit::Scope& w, const at::Tensor& x_LD, int64_t item) {
   return nn::linear(x_LD, w[kWeight], w[kBias].data, item);
-}
-
-/// The tensors of one tap, copied: they are borrowed for the call alone.
-std::vector<at::Tensor> copies(const Taps& taps, uint32_t tap) {
-  std::vector<at::Tensor> list;
-  for (const gesso_tensor_t* tensor : taps.list(tap)) {
-    list.push_back(torch::borrow(tensor).clone());
-  }
-  return list;
 }
 
 }  // namespace
@@ -83,54 +73,36 @@ ControlBlock::ControlBlock(const Weights& weights, const std::string& name,
 class ControlNet::Run : public Injector {
  public:
   Run(ControlNet& net, const at::Tensor& context, double scale, const PointList& points)
-      : net_(net), context_CHW_(context.clone()), scale_(scale) {
-    embed_ = add(points, "embed", kTap);
-    for (size_t i = 0; i < net.refiners_.size(); ++i) {
-      refiner_points_.push_back(add(points, "noise_refiner." + std::to_string(i), kAdd));
-    }
-    unified_ = add(points, "unified", kTap);
-    for (const int64_t place : net.config_.places) {
-      layer_points_.push_back(add(points, "layers." + std::to_string(place), kAdd));
-    }
-    std::sort(points_.begin(), points_.end());
-    for (const char* name : {"x", "condition", "cos", "sin"}) {
-      embed_taps_.push_back(points.tap_of(embed_, name));
-      unified_taps_.push_back(points.tap_of(unified_, name));
-    }
-    embed_taps_.push_back(points.tap_of(embed_, "sizes"));
-    unified_taps_.push_back(points.tap_of(unified_, "image_tokens"));
-  }
+      : net_(net),
+        context_CHW_(context.clone()),
+        scale_(scale),
+        points_(points, net.refiners_.size(), net.config_.places) {}
 
-  const std::vector<uint32_t>& points() const override { return points_; }
+  const std::vector<uint32_t>& points() const override { return points_.all; }
 
   void at(const Call& call, uint32_t point, const Taps& taps, const Residuals& residuals) override {
     const c10::InferenceMode guard;
-    if (point == embed_) return begin(call, taps);
-    if (point == unified_) return join(call, taps);
-    for (size_t i = 0; i < refiner_points_.size(); ++i) {
-      if (point == refiner_points_[i]) return step(call, net_.refiners_[i], residuals);
+    if (point == points_.embed) return begin(call, taps);
+    if (point == points_.unified) return join(call, taps);
+    for (size_t i = 0; i < points_.refiners.size(); ++i) {
+      if (point == points_.refiners[i]) return step(call, net_.refiners_[i], residuals);
     }
-    for (size_t i = 0; i < layer_points_.size(); ++i) {
-      if (point == layer_points_[i]) return step(call, net_.layers_[i], residuals);
+    for (size_t i = 0; i < points_.layers.size(); ++i) {
+      if (point == points_.layers[i]) return step(call, net_.layers_[i], residuals);
     }
   }
 
  private:
-  enum : size_t { kX, kCondition, kCos, kSin, kCounts };  // places of the taps
+  using P = ControlPoints;
 
   struct Item {
     at::Tensor state_LD, condition_1C;
     nn::Rotary rotary;
   };
 
-  uint32_t add(const PointList& points, const std::string& name, uint32_t flags) {
-    points_.push_back(points.place_of(name, flags));
-    return points_.back();
-  }
-
   void take(const Taps& taps, const std::vector<uint32_t>& places) {
-    const auto conditions = copies(taps, places[kCondition]);
-    const auto cos = copies(taps, places[kCos]), sin = copies(taps, places[kSin]);
+    const auto conditions = copies(taps, places[P::kCondition]);
+    const auto cos = copies(taps, places[P::kCos]), sin = copies(taps, places[P::kSin]);
     items_.resize(conditions.size());
     for (size_t i = 0; i < items_.size(); ++i) {
       items_[i].condition_1C = conditions[i].unsqueeze(0);
@@ -140,8 +112,9 @@ class ControlNet::Run : public Injector {
 
   void begin(const Call& call, const Taps& taps) {
     items_.clear();
-    take(taps, embed_taps_);
-    const auto xs = taps.list(embed_taps_[kX]), sizes = taps.list(embed_taps_[kCounts]);
+    take(taps, points_.embed_taps);
+    const auto xs = taps.list(points_.embed_taps[P::kX]),
+               sizes = taps.list(points_.embed_taps[P::kCounts]);
     std::vector<at::Tensor> embedded;
     {
       const auto w = net_.embedder_.enter(call);
@@ -159,20 +132,8 @@ class ControlNet::Run : public Injector {
   /// The context as tokens; what pads the picture pads it, too.
   at::Tensor embed(const nn::WeightUnit::Scope& w, const at::Tensor& x_LD, const DLTensor& sizes,
                    size_t item) const {
-    const int64_t width_here = net_.config_.blocks.dim;
-    if (x_LD.size(1) != width_here) {
-      throw Error(Status::Incompatible, "the ControlNet is " + std::to_string(width_here) +
-                                            " wide, the denoiser " + std::to_string(x_LD.size(1)) +
-                                            "; is it for another model?");
-    }
     const auto counts = elements<const int64_t>(sizes);  // rows, columns, tokens
-    const int64_t height = counts[0] * z_image::kPatch, width = counts[1] * z_image::kPatch;
-    if (context_CHW_.size(1) != height || context_CHW_.size(2) != width) {
-      throw Error(Status::InvalidArgument,
-                  "the control picture has " + std::to_string(context_CHW_.size(1)) + " x " +
-                      std::to_string(context_CHW_.size(2)) + " latent cells, the picture to make " +
-                      std::to_string(height) + " x " + std::to_string(width));
-    }
+    check_fit(net_.config_, context_CHW_, x_LD, counts);
     const at::Tensor patches = z_image::patchify(context_CHW_.to(w[kWeight].data.scalar_type()));
     const at::Tensor control_LD = project(w, patches, static_cast<int64_t>(item));
     const int64_t padding = x_LD.size(0) - counts[2];
@@ -180,8 +141,9 @@ class ControlNet::Run : public Injector {
   }
 
   void join(const Call& call, const Taps& taps) {
-    take(taps, unified_taps_);
-    const auto xs = taps.list(unified_taps_[kX]), counts = taps.list(unified_taps_[kCounts]);
+    take(taps, points_.unified_taps);
+    const auto xs = taps.list(points_.unified_taps[P::kX]),
+               counts = taps.list(points_.unified_taps[P::kCounts]);
     std::vector<at::Tensor> joined;
     for (size_t i = 0; i < items_.size(); ++i) {
       const at::Tensor x_LD = torch::borrow(xs[i]);
@@ -219,10 +181,26 @@ class ControlNet::Run : public Injector {
   ControlNet& net_;
   at::Tensor context_CHW_;
   double scale_;
-  uint32_t embed_ = 0, unified_ = 0;
-  std::vector<uint32_t> points_, refiner_points_, layer_points_, embed_taps_, unified_taps_;
+  ControlPoints points_;
   std::vector<Item> items_;
 };
+
+void check_fit(const ControlConfig& config, const at::Tensor& context_CHW, const at::Tensor& x_LD,
+               std::span<const int64_t> counts) {
+  const int64_t width_here = config.blocks.dim;
+  if (x_LD.size(1) != width_here) {
+    throw Error(Status::Incompatible, "the ControlNet is " + std::to_string(width_here) +
+                                          " wide, the denoiser " + std::to_string(x_LD.size(1)) +
+                                          "; is it for another model?");
+  }
+  const int64_t height = counts[0] * z_image::kPatch, width = counts[1] * z_image::kPatch;
+  if (context_CHW.size(1) != height || context_CHW.size(2) != width) {
+    throw Error(Status::InvalidArgument,
+                "the control picture has " + std::to_string(context_CHW.size(1)) + " x " +
+                    std::to_string(context_CHW.size(2)) + " latent cells, the picture to make " +
+                    std::to_string(height) + " x " + std::to_string(width));
+  }
+}
 
 ControlNet::ControlNet(const Setup& setup)
     : config_(read_config(setup)),
@@ -238,14 +216,18 @@ ControlNet::ControlNet(const Setup& setup)
   }
 }
 
-std::unique_ptr<Injector> ControlNet::open(const at::Tensor& context, double scale,
-                                           const PointList& points) {
+void ControlNet::check_context(const at::Tensor& context) const {
   if (context.dim() != 3 || context.size(0) != config_.context_channels ||
       context.size(1) % z_image::kPatch != 0 || context.size(2) % z_image::kPatch != 0) {
     throw Error(Status::InvalidArgument,
                 "context: expected [" + std::to_string(config_.context_channels) +
                     ", h, w] with even h and w, found " + shape_text(context.sizes()));
   }
+}
+
+std::unique_ptr<Injector> ControlNet::open(const at::Tensor& context, double scale,
+                                           const PointList& points) {
+  check_context(context);
   return std::make_unique<Run>(*this, context, scale, points);
 }
 

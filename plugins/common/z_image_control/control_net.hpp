@@ -13,8 +13,10 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "gesso/cpp/control_training.hpp"
 #include "gesso/cpp/injection.hpp"
 #include "gesso/cpp/module.hpp"
 #include "z_image/block.hpp"
@@ -40,6 +42,12 @@ struct ControlBlock {
   nn::WeightUnit before, after;
 };
 
+/// @param counts  rows and columns of patches, tokens of the picture
+/// @throws Error  Incompatible for a transformer of another width; InvalidArgument for a context of
+///                another size than the picture
+void check_fit(const ControlConfig& config, const at::Tensor& context_CHW, const at::Tensor& x_LD,
+               std::span<const int64_t> counts);
+
 class ControlNet {
  public:
   explicit ControlNet(const Setup& setup);
@@ -49,9 +57,15 @@ class ControlNet {
   /// @throws Error  InvalidArgument for another shape; Incompatible when the transformer lacks a
   ///                point
   std::unique_ptr<Injector> open(const at::Tensor& context, double scale, const PointList& points);
+  /// The same for training: it keeps what its way back needs (control_training.cpp).
+  std::unique_ptr<TrainedInjector> open_training(const at::Tensor& context, double scale,
+                                                 const PointList& points,
+                                                 const ControlTraining& training);
 
  private:
   class Run;
+  class Training;
+  void check_context(const at::Tensor& context) const;
   ControlConfig config_;
   nn::WeightUnit embedder_;
   std::vector<ControlBlock> refiners_, layers_;

@@ -16,7 +16,8 @@
 namespace gesso::z_image_control {
 
 template <class T>
-class Controller : public Component<T, ModuleInterface, ControllerInterface> {
+class Controller
+    : public Component<T, ModuleInterface, ControllerInterface, ControlTrainingInterface> {
  public:
   static const std::vector<Op<T>>& ops() {
     static const std::vector<Op<T>> list{
@@ -36,11 +37,19 @@ class Controller : public Component<T, ModuleInterface, ControllerInterface> {
   }
   std::unique_ptr<Injector> open(const Call&, gesso_tensor_t* context, double scale,
                                  const PointList& points) {
-    if (!net_) throw Error(Status::InvalidArgument, "the ControlNet was given no weights file");
-    return net_->open(torch::borrow(context), scale, points);
+    return net().open(torch::borrow(context), scale, points);
+  }
+  std::unique_ptr<TrainedInjector> open_training(const Call&, gesso_tensor_t* context, double scale,
+                                                 const PointList& points,
+                                                 const ControlTraining& training) {
+    return net().open_training(torch::borrow(context), scale, points, training);
   }
 
  private:
+  ControlNet& net() {
+    if (!net_) throw Error(Status::InvalidArgument, "the ControlNet was given no weights file");
+    return *net_;
+  }
   std::optional<ControlNet> net_;
 };
 

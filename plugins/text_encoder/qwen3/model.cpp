@@ -5,10 +5,13 @@
 #include <ATen/ops/pow.h>
 #include <ATen/ops/remainder.h>
 
+#include "gesso/cpp/training_torch.hpp"
+#include "gesso/kind/text_encoder.h"
 #include "nn/activation.hpp"
 #include "nn/attention.hpp"
 #include "nn/linear.hpp"
 #include "nn/norm.hpp"
+#include "nn/trainable.hpp"
 
 namespace gesso::qwen3 {
 namespace {
@@ -130,7 +133,7 @@ Model::Model(const Setup& setup)
       embedding_(setup.weights, "embed_tokens",
                  {{"model.embed_tokens.weight",
                    {config_.vocab_size, config_.hidden},
-                   GESSO_WEIGHT_BUFFER}}) {
+                   GESSO_WEIGHT_NO_TARGET}}) {
   for (int64_t i = 0; i + 1 < config_.num_hidden_layers; ++i) {
     layers_.emplace_back(setup.weights, i, config_);
   }
@@ -170,6 +173,54 @@ std::vector<at::Tensor> Model::encode(const Call& call, const std::vector<at::Te
     }
   }
   return states_LD;
+}
+
+at::Tensor Layer::train(const Call& call, torch::Leaves& leaves, const at::Tensor& x_1LD,
+                        const nn::Rotary& rotary) {
+  using namespace nn::trainable;
+  const auto& w = leaves.enter(call, unit_.unit());
+  const double eps = config_.rms_norm_eps;
+  const at::Tensor h_1LD = rms_norm(x_1LD, w[kInputNorm].data, eps);
+  const auto heads = [&](uint32_t place) {
+    return linear(h_1LD, w[place]).unflatten(-1, {-1, config_.head_dim});
+  };
+  const auto normed = [&](uint32_t projection, uint32_t norm) {
+    return nn::rotate_halves(rms_norm(heads(projection), w[norm].data, eps), rotary);
+  };
+  const at::Tensor mixed_1LD =
+      attention(normed(kQ, kQNorm), normed(kK, kKNorm), heads(kV), /*causal=*/true);
+  const at::Tensor y_1LD = x_1LD.add(linear(mixed_1LD, w[kO]));
+  const at::Tensor n_1LD = rms_norm(y_1LD, w[kPostNorm].data, eps);
+  const at::Tensor gated = silu_multiply(linear(n_1LD, w[kGate]), linear(n_1LD, w[kUp]));
+  return y_1LD.add(linear(gated, w[kDown]));
+}
+
+std::unique_ptr<Tape> Model::train(const Call& call, const std::vector<at::Tensor>& ids_L,
+                                   Outputs& outputs, const TrainRequest& request) {
+  using Tensors = torch::Trace::Tensors;
+  auto trace = std::make_unique<torch::Trace>(request);
+  for (size_t k = 0; k < ids_L.size(); ++k) {
+    const at::Tensor ids = checked_ids(ids_L[k], k).clone();
+    const nn::Rotary rotary = rotary_of(ids.size(0), config_);
+    torch::Value x =
+        trace
+            ->piece(call, {},
+                    [this, ids](const Call& c, torch::Leaves& leaves, const Tensors&) -> Tensors {
+                      const auto& w = leaves.enter(c, embedding_.unit());
+                      return {w[0].data.index_select(0, ids).unsqueeze(0)};
+                    })
+            .front();
+    for (Layer& layer : layers_) {
+      x = trace
+              ->piece(call, {x},
+                      [&layer, rotary](const Call& c, torch::Leaves& leaves, const Tensors& in)
+                          -> Tensors { return {layer.train(c, leaves, in[0], rotary)}; })
+              .front();
+    }
+    const torch::Value text{x.tensor.squeeze(0), x.place};
+    trace->output(GESSO_PORT_TEXT, static_cast<int32_t>(k), text, outputs);
+  }
+  return trace;
 }
 
 }  // namespace gesso::qwen3

@@ -1,10 +1,16 @@
 // The Qwen3 language model up to the input of its last layer.
 #pragma once
 
+#include <memory>
 #include <vector>
 
+#include "gesso/cpp/training.hpp"
 #include "nn/rotary.hpp"
 #include "nn/weight_unit.hpp"
+
+namespace gesso::torch {
+class Leaves;  // gesso/cpp/training_torch.hpp
+}
 
 namespace gesso::qwen3 {
 
@@ -41,6 +47,10 @@ class Layer {
   Scope enter(const Call& call) { return Scope(*this, call); }
   void prefetch() const { unit_.prefetch(); }
 
+  /// The layer as a differentiable function of one prompt, [1, L, hidden].
+  at::Tensor train(const Call& call, torch::Leaves& leaves, const at::Tensor& x_1LD,
+                   const nn::Rotary& rotary);
+
  private:
   Config config_;
   nn::WeightUnit unit_;
@@ -60,6 +70,10 @@ class Model {
   /// @return       [L, hidden] per prompt, in the type of the weights
   /// @throws Error  InvalidArgument for an id outside the vocabulary or an empty prompt; Cancelled
   std::vector<at::Tensor> encode(const Call& call, const std::vector<at::Tensor>& ids_L);
+
+  /// The same, traced for training. Gives the features to `outputs`.
+  std::unique_ptr<Tape> train(const Call& call, const std::vector<at::Tensor>& ids_L,
+                              Outputs& outputs, const TrainRequest& request);
 
  private:
   at::Tensor checked_ids(const at::Tensor& ids_L, size_t prompt) const;

@@ -30,7 +30,7 @@
 namespace gesso::qwen3 {
 namespace {
 
-class TextEncoder : public Component<TextEncoder, ModuleInterface> {
+class TextEncoder : public Component<TextEncoder, ModuleInterface, TrainingInterface> {
  public:
   static constexpr Info info{.id = "org.gesso.qwen3.text_encoder",
                              .kind = "text_encoder",
@@ -47,6 +47,10 @@ class TextEncoder : public Component<TextEncoder, ModuleInterface> {
          .estimate = &TextEncoder::estimate}};
     return list;
   }
+  static const std::vector<TrainedOp<TextEncoder>>& trained_ops() {
+    static const std::vector<TrainedOp<TextEncoder>> list{{GESSO_OP_ENCODE, &TextEncoder::train}};
+    return list;
+  }
 
   void prepare(const Setup& setup) {
     if (!setup.weights) {
@@ -61,6 +65,11 @@ class TextEncoder : public Component<TextEncoder, ModuleInterface> {
     for (size_t i = 0; i < text.size(); ++i) {
       outputs.put(GESSO_PORT_TEXT, static_cast<int32_t>(i), torch::give(text[i]));
     }
+  }
+
+  std::unique_ptr<Tape> train(const Call& call, const Inputs& inputs, Outputs& outputs,
+                              const TrainRequest& request) {
+    return model_->train(call, torch::list(inputs, GESSO_PORT_TOKEN_IDS), outputs, request);
   }
 
   gesso_estimate_t estimate(const Inputs& inputs) {

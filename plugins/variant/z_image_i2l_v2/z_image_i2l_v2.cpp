@@ -25,7 +25,8 @@
 namespace gesso::z_image_i2l_v2 {
 namespace {
 
-class Generator : public image2lora::Generator<Generator, image2lora::CompressedDecoder> {
+class Generator
+    : public image2lora::Generator<Generator, image2lora::CompressedDecoder, TrainingInterface> {
  public:
   static constexpr Info info{.id = "org.gesso.z_image_i2l_v2.generator",
                              .kind = "delta_generator",

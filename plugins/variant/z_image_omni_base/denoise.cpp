@@ -86,11 +86,8 @@ Lengths lengths_of(const Inputs& inputs, const z_image::ItemShapes& item) {
   return lengths;
 }
 
-}  // namespace
-
-void denoise(OmniDit& dit, const Call& call, const Inputs& inputs, Outputs& outputs) {
-  const c10::InferenceMode guard;
-  const auto segments = read_segments(inputs, z_image::check_shapes(inputs, dit.config()));
+std::vector<OmniItem> read_items(const Inputs& inputs, const OmniConfig& config) {
+  const auto segments = read_segments(inputs, z_image::check_shapes(inputs, config));
   const auto latents = torch::list(inputs, GESSO_PORT_LATENTS);
   const auto text = torch::list(inputs, GESSO_PORT_TEXT);
   const std::vector<float> times = z_image::read_timesteps(inputs);
@@ -98,8 +95,22 @@ void denoise(OmniDit& dit, const Call& call, const Inputs& inputs, Outputs& outp
   for (size_t i = 0; i < latents.size(); ++i) {
     items.push_back({latents[i], text[i], segments[i], times[i]});
   }
+  return items;
+}
+
+}  // namespace
+
+void denoise(OmniDit& dit, const Call& call, const Inputs& inputs, Outputs& outputs) {
+  const c10::InferenceMode guard;
+  const auto items = read_items(inputs, dit.config());
   z_image::put_predictions(outputs, dit.velocity(call, items, read_images(inputs, dit.config()),
                                                  z_image::read_numerics(inputs.values())));
+}
+
+std::unique_ptr<Tape> train_denoise(OmniDit& dit, const Call& call, const Inputs& inputs,
+                                    Outputs& outputs, const TrainRequest& request) {
+  return dit.train(call, read_items(inputs, dit.config()), read_images(inputs, dit.config()),
+                   z_image::read_numerics(inputs.values()), outputs, request);
 }
 
 gesso_estimate_t estimate_denoise(const OmniConfig& c, const Inputs& inputs) {

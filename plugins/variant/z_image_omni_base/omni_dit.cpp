@@ -18,6 +18,8 @@ OmniConfig read_omni_config(const Setup& setup) {
   return config;
 }
 
+}  // namespace
+
 OmniLayout layout_of(const OmniItem& item, const ConditionImages& images) {
   OmniLayout layout{item.segments, {}, {}};
   for (const at::Tensor& l : images.latents_CHW) layout.pictures.push_back({l.size(1), l.size(2)});
@@ -27,8 +29,6 @@ OmniLayout layout_of(const OmniItem& item, const ConditionImages& images) {
   return layout;
 }
 
-/// [H, W, F] -> [H * W, F] as the reference does it: the numbers of the map with its features in
-/// front, read as if they stood behind. Not a permutation of rows.
 at::Tensor flatten_map(const at::Tensor& map_HWF) {
   return map_HWF.permute({2, 0, 1}).contiguous().view({-1, map_HWF.size(2)});
 }
@@ -42,7 +42,16 @@ nn::Rotary joined(const std::vector<nn::Rotary>& parts) {
   return {at::cat(cos), at::cat(sin)};
 }
 
-}  // namespace
+float noisy_tau(float timestep, const OmniConfig& config, z_image::Numerics numerics,
+                at::ScalarType type) {
+  const auto rounded = [&](float v) { return z_image::rounded_time(v, numerics, type); };
+  const float time = rounded(rounded(1000.0f - rounded(timestep)) / 1000.0f);
+  return rounded(time * static_cast<float>(config.t_scale));
+}
+
+float clean_tau(const OmniConfig& config, z_image::Numerics numerics, at::ScalarType type) {
+  return z_image::rounded_time(kCleanTime * static_cast<float>(config.t_scale), numerics, type);
+}
 
 /// One item on its way through the network.
 struct OmniDit::State {
@@ -99,13 +108,11 @@ std::vector<at::Tensor> OmniDit::velocity(const Call& call, const std::vector<Om
 void OmniDit::embed_timesteps(const Call& call, std::vector<State>& batch,
                               z_image::Numerics numerics) {
   const auto scope = time_embedder_.enter(call);
-  const auto rounded = [&](float v) { return z_image::rounded_time(v, numerics, scope.type()); };
-  const auto t_scale = static_cast<float>(config_.t_scale);
   for (State& s : batch) {
-    const float time = rounded(rounded(1000.0f - rounded(s.input.timestep)) / 1000.0f);
-    s.conditions_1C.push_back(scope.forward(rounded(time * t_scale), s.item));
+    const float tau = noisy_tau(s.input.timestep, config_, numerics, scope.type());
+    s.conditions_1C.push_back(scope.forward(tau, s.item));
     if (s.layout.n_conditions() == 0) continue;
-    s.conditions_1C.push_back(scope.forward(rounded(kCleanTime * t_scale), s.item));
+    s.conditions_1C.push_back(scope.forward(clean_tau(config_, numerics, scope.type()), s.item));
   }
 }
 

@@ -9,8 +9,10 @@
 // target's velocity is computed.
 #pragma once
 
+#include <memory>
 #include <vector>
 
+#include "gesso/cpp/training.hpp"
 #include "omni_layout.hpp"
 #include "z_image/block.hpp"
 #include "z_image/embedders.hpp"
@@ -34,6 +36,16 @@ struct ConditionImages {
   std::vector<at::Tensor> features_HWF;  ///< as many, or none
 };
 
+OmniLayout layout_of(const OmniItem& item, const ConditionImages& images);
+/// [H, W, F] -> [H * W, F] as the reference does it: the numbers of the map with its features in
+/// front, read as if they stood behind. Not a permutation of rows.
+at::Tensor flatten_map(const at::Tensor& map_HWF);
+nn::Rotary joined(const std::vector<nn::Rotary>& parts);
+/// What the network is told for a timestep of the scheduler, and for a clean picture.
+float noisy_tau(float timestep, const OmniConfig& config, z_image::Numerics numerics,
+                at::ScalarType type);
+float clean_tau(const OmniConfig& config, z_image::Numerics numerics, at::ScalarType type);
+
 class OmniDit {
  public:
   /// Reads sizes, declares one unit per block. @throws Error as `z_image::read_config`
@@ -46,6 +58,12 @@ class OmniDit {
   ///                Cancelled
   std::vector<at::Tensor> velocity(const Call& call, const std::vector<OmniItem>& items,
                                    const ConditionImages& images, z_image::Numerics numerics);
+
+  /// The same, traced for training, item after item (omni_training.cpp). Gives the predictions to
+  /// `outputs`.
+  std::unique_ptr<Tape> train(const Call& call, const std::vector<OmniItem>& items,
+                              const ConditionImages& images, z_image::Numerics numerics,
+                              Outputs& outputs, const TrainRequest& request);
 
  private:
   struct State;

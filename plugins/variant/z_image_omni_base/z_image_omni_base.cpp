@@ -36,7 +36,7 @@
 namespace gesso::z_image_omni_base {
 namespace {
 
-class Denoiser : public Component<Denoiser, ModuleInterface> {
+class Denoiser : public Component<Denoiser, ModuleInterface, TrainingInterface> {
  public:
   static constexpr Info info{
       .id = "org.gesso.z_image_omni_base.denoiser",
@@ -59,6 +59,10 @@ class Denoiser : public Component<Denoiser, ModuleInterface> {
          .estimate = &Denoiser::estimate}};
     return list;
   }
+  static const std::vector<TrainedOp<Denoiser>>& trained_ops() {
+    static const std::vector<TrainedOp<Denoiser>> list{{GESSO_OP_DENOISE, &Denoiser::train}};
+    return list;
+  }
   void prepare(const Setup& setup) {
     if (!setup.weights) {
       throw Error(Status::InvalidArgument, "the denoiser was given no weights file");
@@ -67,6 +71,10 @@ class Denoiser : public Component<Denoiser, ModuleInterface> {
   }
   void run(const Call& call, const Inputs& inputs, Outputs& outputs) {
     denoise(*dit_, call, inputs, outputs);
+  }
+  std::unique_ptr<Tape> train(const Call& call, const Inputs& inputs, Outputs& outputs,
+                              const TrainRequest& request) {
+    return train_denoise(*dit_, call, inputs, outputs, request);
   }
   gesso_estimate_t estimate(const Inputs& inputs) {
     return estimate_denoise(dit_->config(), inputs);

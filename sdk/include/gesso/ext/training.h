@@ -11,6 +11,10 @@ extern "C" {
 
 #define GESSO_TRAINING_ID "gesso.training/1"
 
+/* A flag of weight requests beside those of service/weights.h: trained with its model, but no
+ * target of adapters, such as a padding token. */
+#define GESSO_WEIGHT_NO_TARGET 32u
+
 enum { /* what a tape keeps; a bit set in gesso_training_t */
        GESSO_CHECKPOINT_NONE = 1,
        GESSO_CHECKPOINT_BLOCKS = 2,
@@ -24,7 +28,11 @@ typedef struct gesso_train {
   uint64_t n_grad_ports;
 } gesso_train_t;
 
-/* Gets each parameter's gradient once, as soon as it is final; delta_id ~0: the weight itself. */
+/* Gets the gradients of parameters as soon as they are known, in the type that was computed with or
+ * in float32; delta_id GESSO_THE_WEIGHT: the weight itself, else the update with that id and the
+ * place of one of its parts. What comes more than once is added up. A parameter that had no part
+ * in the result gets none. */
+#define GESSO_THE_WEIGHT 0xFFFFFFFFu
 typedef struct gesso_grad_sink {
   uint32_t struct_size, reserved;
   void* data;
@@ -33,6 +41,10 @@ typedef struct gesso_grad_sink {
                                      gesso_tensor_t* gradient);
 } gesso_grad_sink_t;
 
+/* A tape belongs to the instance that made it and is used by one `backward`; several may live, for
+ * losses over several steps. Injectors of the run must live as long. Inputs are borrowed for the
+ * call alone. With GESSO_CHECKPOINT_NONE units stay entered while the tape lives; otherwise they
+ * are entered again, block by block, on the way back. */
 typedef struct gesso_training {
   uint32_t struct_size, checkpoints;
   gesso_status_t(GESSO_CALL* forward)(void* self, const gesso_call_t* call, const gesso_run_t* run,
