@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/image/image_io.hpp"
+#include "engine/image/image_resize.hpp"
 
 namespace gesso::image {
 
@@ -16,6 +17,11 @@ using Bytes = std::span<const uint8_t>;
 Image decode_png(Bytes bytes, std::string_view name, int64_t max_pixels);
 Image decode_jpeg(Bytes bytes, std::string_view name, int64_t max_pixels);
 Image decode_webp(Bytes bytes, std::string_view name, int64_t max_pixels);
+
+// The size that the decoder would give, from the header alone.
+Size png_size(Bytes bytes, std::string_view name);
+Size jpeg_size(Bytes bytes, std::string_view name);
+Size webp_size(Bytes bytes, std::string_view name);
 
 // Encoders take checked images and options.
 std::vector<uint8_t> encode_png(const Image& image);

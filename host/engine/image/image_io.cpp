@@ -9,7 +9,9 @@
 #include <system_error>
 
 #include "engine/base/atomic_file.hpp"
+#include "engine/base/mapped_file.hpp"
 #include "engine/image/codecs.hpp"
+#include "engine/image/image_size.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::image {
@@ -97,6 +99,16 @@ Image decode(Bytes bytes, std::string_view name, const DecodeOptions& options) {
 
 Image load(const fs::path& path, const DecodeOptions& options) {
   return decode(read_bytes(path), path.string(), options);
+}
+
+Size size_of(const fs::path& path) {
+  const auto file = base::MappedFile::open(path);
+  const Bytes bytes(reinterpret_cast<const uint8_t*>(file->bytes().data()), file->bytes().size());
+  const std::string name = path.string();
+  if (is_png(bytes)) return png_size(bytes, name);
+  if (is_jpeg(bytes)) return jpeg_size(bytes, name);
+  if (is_webp(bytes)) return webp_size(bytes, name);
+  not_an_image(bytes, name);
 }
 
 Format format_of(const fs::path& path) {

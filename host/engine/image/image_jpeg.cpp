@@ -134,16 +134,28 @@ std::vector<uint8_t> unpack(tjhandle handle, Bytes bytes, std::string_view name,
   return pixels;
 }
 
+Header read_header(tjhandle handle, Bytes bytes, std::string_view name, int64_t max_pixels) {
+  Header header;
+  check_decoded(tjDecompressHeader3(handle, bytes.data(), bytes.size(), &header.width,
+                                    &header.height, &header.subsampling, &header.colorspace),
+                handle, name);
+  if (header.width == 0) bad_image(name, "the JPEG is cut short", "it ends before the picture");
+  check_size(name, header.width, header.height, max_pixels);
+  return header;
+}
+
 }  // namespace
+
+Size jpeg_size(Bytes bytes, std::string_view name) {
+  const Handle handle = checked(tjInitDecompress());
+  const Header header = read_header(handle.get(), bytes, name, DecodeOptions{}.max_pixels);
+  if (exif_orientation(bytes) >= 5) return {header.height, header.width};
+  return {header.width, header.height};
+}
 
 Image decode_jpeg(Bytes bytes, std::string_view name, int64_t max_pixels) {
   const Handle handle = checked(tjInitDecompress());
-  Header header;
-  check_decoded(tjDecompressHeader3(handle.get(), bytes.data(), bytes.size(), &header.width,
-                                    &header.height, &header.subsampling, &header.colorspace),
-                handle.get(), name);
-  if (header.width == 0) bad_image(name, "the JPEG is cut short", "it ends before the picture");
-  check_size(name, header.width, header.height, max_pixels);
+  const Header header = read_header(handle.get(), bytes, name, max_pixels);
 
   const bool cmyk = header.colorspace == TJCS_CMYK || header.colorspace == TJCS_YCCK;
   Image image;

@@ -122,6 +122,14 @@ Image decode_png(Bytes bytes, std::string_view name, int64_t max_pixels) {
   return image;
 }
 
+Size png_size(Bytes bytes, std::string_view name) {
+  const Context context = open_decoder(bytes);
+  spng_ihdr header;
+  check_decoded(spng_get_ihdr(context.get(), &header), name);
+  check_size(name, header.width, header.height, DecodeOptions{}.max_pixels);
+  return {static_cast<int>(header.width), static_cast<int>(header.height)};
+}
+
 std::vector<TextEntry> png_text(Bytes bytes, std::string_view name) {
   return decode_png(bytes, name, DecodeOptions{}.max_pixels).text;
 }

@@ -71,6 +71,13 @@ Image decode_webp(Bytes bytes, std::string_view name, int64_t max_pixels) {
   return image;
 }
 
+Size webp_size(Bytes bytes, std::string_view name) {
+  WebPBitstreamFeatures features;
+  check_decoded(WebPGetFeatures(bytes.data(), bytes.size(), &features), name);
+  check_features(features, name, DecodeOptions{}.max_pixels);
+  return {features.width, features.height};
+}
+
 std::vector<uint8_t> encode_webp(const Image& image, int quality, bool lossless) {
   const WebPConfig config = config_of(quality, lossless);
   if (image.width > WEBP_MAX_DIMENSION || image.height > WEBP_MAX_DIMENSION)
