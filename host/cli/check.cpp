@@ -1,4 +1,4 @@
-// gesso check: what is wrong with a pipeline file.
+// gesso check: what is wrong with a pipeline file or a recipe.
 #include <fmt/format.h>
 
 #include <memory>
@@ -43,11 +43,12 @@ void run(const Common& common, const Options& options) {
 
 void add_check(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
-  CLI::App* check = app.add_subcommand("check", "Tell what is wrong with a pipeline file");
+  CLI::App* check =
+      app.add_subcommand("check", "Tell what is wrong with a pipeline file or a recipe");
   check->footer(
       "Example:\n  gesso check turbo.toml\n\nNothing is loaded. Exit code 2 when there is "
       "an error.");
-  check->add_option("file", options->file, "The pipeline")->required()->type_name("FILE");
+  check->add_option("file", options->file, "The pipeline or recipe")->required()->type_name("FILE");
   check->add_flag("--json", options->as_json, "The answer as JSON");
   check->callback([=, &common] { run(common, *options); });
 }

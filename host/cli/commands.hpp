@@ -21,6 +21,7 @@ struct Common {
 };
 
 void add_run(CLI::App& app, const Common& common);
+void add_train(CLI::App& app, const Common& common);
 void add_image2lora(CLI::App& app, const Common& common);
 void add_plugins(CLI::App& app, const Common& common);
 void add_variants(CLI::App& app, const Common& common);

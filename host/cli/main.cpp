@@ -17,6 +17,7 @@ constexpr const char* kExamples = R"(Examples:
   gesso run --set prompt="a blue key" --set seed=7
   gesso run turbo.toml --set num_images=4 --out "keys/{seed}.png"
   gesso run --from out/emoji-7.png --set num_inference_steps=12
+  gesso train --from-args lora/Z-Image.sh      a recipe out of a script that trains
   gesso check turbo.toml                       what is wrong with a pipeline file
   gesso inspect model.safetensors              what a weights file is
   gesso plugins list --why                     what was found, what was refused and why
@@ -27,6 +28,7 @@ was wrong.)";
 void add_commands(CLI::App& app, const Common& common) {
   app.require_subcommand(1);
   add_run(app, common);
+  add_train(app, common);
   add_image2lora(app, common);
   add_check(app, common);
   add_inspect(app, common);

@@ -30,10 +30,11 @@ void add_schema(CLI::App& app, const Common& common) {
       "Examples:\n"
       "  gesso schema > pipeline.schema.json          pipeline files of any model\n"
       "  gesso schema variant z-image-turbo           pipeline files of this model\n"
+      "  gesso schema recipe                          recipes for training\n"
       "  gesso schema manifest                        manifests of plugins\n"
       "  gesso schema variant                         variant files of plugins");
   schema->add_option("what", options->what, "Default: pipeline")
-      ->check(CLI::IsMember({"pipeline", "manifest", "variant"}))
+      ->check(CLI::IsMember({"pipeline", "recipe", "manifest", "variant"}))
       ->type_name("WHAT");
   schema->add_option("name", options->variant, "With variant: the one that pipeline files use")
       ->type_name("NAME");

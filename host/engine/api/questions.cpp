@@ -13,6 +13,7 @@
 #include "engine/api/schemas.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/config/pipeline.hpp"
+#include "engine/config/recipe_arguments.hpp"
 #include "engine/config/schema.hpp"
 #include "engine/registry/adapter_keys.hpp"
 #include "engine/registry/describe.hpp"
@@ -40,6 +41,7 @@ json schema(Engine& engine, const std::string& what) {
   if (what == "manifest") return json::parse(kManifestSchema);
   if (what == "variant") return json::parse(kVariantSchema);
   const auto& registry = *engine.registry();
+  if (what == "recipe") return config::recipe_schema(&registry);
   const auto* variant = what.empty() || what == "pipeline" ? nullptr : &registry.variant(what);
   return config::pipeline_schema(&registry, variant);
 }
@@ -96,6 +98,11 @@ json check(Engine& engine, const std::string& path) {
   return {{"ok", ok}, {"problems", problems}};
 }
 
+json recipe(Engine& engine, const std::string& arguments) {
+  const auto recipe = config::recipe_of_arguments(arguments, *engine.registry());
+  return {{"toml", recipe.toml}, {"notes", recipe.notes}};
+}
+
 json doctor(Engine& engine, const std::string&) { return doctor_json(engine); }
 
 struct Question {
@@ -107,7 +114,7 @@ struct Question {
 constexpr Question kQuestions[] = {
     {"plugins", false, plugins}, {"components", false, components}, {"variants", false, variants},
     {"schema", false, schema},   {"inspect", true, inspect},        {"check", true, check},
-    {"doctor", false, doctor},
+    {"doctor", false, doctor},   {"recipe", true, recipe},
 };
 
 }  // namespace
@@ -119,7 +126,7 @@ json answer(Engine& engine, std::string_view question, const std::string& argume
     if (known.name != question) continue;
     if (known.needs_argument && argument.empty()) {
       throw Error(Status::InvalidArgument,
-                  fmt::format("the question \"{}\" needs a path as its argument", question));
+                  fmt::format("the question \"{}\" needs an argument", question));
     }
     return known.answer(engine, argument);
   }

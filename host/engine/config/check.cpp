@@ -147,7 +147,7 @@ json read_top_level(const Node& document, const Vocabulary& vocabulary, Problems
   Node flat = document;
   std::erase_if(flat.children, [](const Node& child) {
     return child.key == "components" || child.key == "adapters" || child.key == "generate" ||
-           child.key == "output";
+           child.key == "output" || child.key == "train";
   });
   return read_table(flat, "", file_params(), &vocabulary, problems);
 }
@@ -155,16 +155,27 @@ json read_top_level(const Node& document, const Vocabulary& vocabulary, Problems
 }  // namespace
 
 PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Registry> registry,
-                            const std::string& name, Problems& problems) {
+                            const std::string& name, Problems& problems,
+                            const CheckOptions& options) {
   PipelinePlan plan;
   plan.name = name;
   plan.registry = registry;
   plan.variant = find_variant(document, *registry, problems);
   FilledRoles filled{{}, false};
   if (plan.variant) filled = fill_roles(document, *registry, *plan.variant, problems);
+  for (FilledRole& role : filled.roles) {
+    role.may_lack_files = options.may_lack_files && options.may_lack_files(*role.role);
+  }
 
+  if (const Node* train = document.find("train")) {
+    problems.error(
+        train->key_place,
+        "train: this file is a recipe, which `gesso train` reads; a pipeline file has no "
+        "such table");
+  }
   const std::vector<Param> params = known_generate_params(plan.variant, filled);
-  const Vocabulary vocabulary = make_vocabulary(params, filled);
+  Vocabulary vocabulary = make_vocabulary(params, filled);
+  for (const auto& [table, keys] : options.tables) vocabulary.add(table, keys);
   const json top = read_top_level(document, vocabulary, problems);
   plan.numerics = top.value("numerics", find_param(file_params(), "numerics")->preset);
   const FileSettings file{top.value("dtype", find_param(file_params(), "dtype")->preset),

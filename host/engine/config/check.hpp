@@ -1,8 +1,11 @@
 // Third stage: a document against what the plugins offer. The result leaves nothing to guess.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/config/node.hpp"
 #include "engine/config/pipeline_plan.hpp"
@@ -11,10 +14,19 @@
 
 namespace gesso::config {
 
+/// What differs where a pipeline is part of a larger document.
+struct CheckOptions {
+  /// Roles whose files may be missing: what they would do is not asked for. Null: none.
+  std::function<bool(const registry::Role&)> may_lack_files;
+  /// Further tables of the document, so that misplaced keys are advised.
+  std::vector<std::pair<std::string, std::vector<registry::Param>>> tables;
+};
+
 /// Checks all of it and goes on after a problem, so that one look shows everything. Weight files
 /// are opened, their headers read. The plan is complete only if `problems` has no error.
 PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Registry> registry,
-                            const std::string& name, Problems& problems);
+                            const std::string& name, Problems& problems,
+                            const CheckOptions& options = {});
 
 /// A role that the pipeline fills.
 struct FilledRole {
@@ -23,6 +35,7 @@ struct FilledRole {
   const registry::ComponentInfo* info = nullptr;
   const Node* table = nullptr;  // [components.<name>]; null: the file does not mention it
   Place place;                  // of the table, else of the variant
+  bool may_lack_files = false;
 
   std::string label() const { return "components." + name; }
 };

@@ -125,6 +125,7 @@ void find_model(const FilledRole& filled, const std::string& local_model_path, j
   const bool own = filled.info->id == role.component && !role.model_id.empty();
   if (given.contains("path") || !takes_path(*filled.info)) return;
   if (!given.contains("model_id") && !own) return;
+  const bool optional = filled.may_lack_files && !given.contains("model_id");
   models::ModelRef model;
   model.local_model_path = local_model_path;
   model.model_id = given.value("model_id", role.model_id);
@@ -139,6 +140,7 @@ void find_model(const FilledRole& filled, const std::string& local_model_path, j
     }
     given["path"] = filled.info->pattern ? paths : paths.front();
   } catch (const Error& error) {
+    if (optional) return;
     problems.error(filled.place, fmt::format("{}: {}", filled.label(), error.what()),
                    error.status());
   }
@@ -252,7 +254,7 @@ void report_missing_paths(const std::vector<FilledRole>& roles, const Place& pla
                           const registry::VariantInfo& variant, Problems& problems) {
   std::vector<std::string> missing;
   for (const FilledRole& filled : roles) {
-    if (lacks_path(filled)) missing.push_back(filled.label() + ".path");
+    if (lacks_path(filled) && !filled.may_lack_files) missing.push_back(filled.label() + ".path");
   }
   if (missing.empty()) return;
   problems.error(

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "engine/config/table.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::config {
@@ -79,7 +80,7 @@ bool is_utf8(const std::string& text) {
   }
 }
 
-Override split_override(const std::string& text) {
+Override split_override(const std::string& text, const TableOfKey& table_of) {
   if (!is_utf8(text)) throw Error(Status::InvalidArgument, "--set: the text is not UTF-8");
   const size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
@@ -90,7 +91,9 @@ Override split_override(const std::string& text) {
   key.erase(key.find_last_not_of(' ') + 1);
   const bool top =
       std::find(std::begin(kTopLevelKeys), std::end(kTopLevelKeys), key) != std::end(kTopLevelKeys);
-  if (!top && key.find('.') == std::string::npos) key = "generate." + key;
+  if (!top && key.find('.') == std::string::npos) {
+    key = dotted(table_of ? table_of(key) : "generate", key);
+  }
   return {key, text.substr(equals + 1)};
 }
 
@@ -127,8 +130,8 @@ Node parse_key(const std::string& key, const std::string& text,
   }
 }
 
-Node override_document(const std::string& text) {
-  const Override set = split_override(text);
+Node override_document(const std::string& text, const TableOfKey& table_of) {
+  const Override set = split_override(text, table_of);
   const auto source =
       std::make_shared<const Source>(Source{"--set " + text, fs::current_path(), false});
   Node document = parse_key(set.key, text, source);
@@ -172,9 +175,10 @@ Node load_document_text(std::string_view text, const std::string& name, const fs
   return with_base(parse_document(text, std::make_shared<const Source>(std::move(source))), {});
 }
 
-Node apply_overrides(Node document, std::span<const std::string> overrides) {
+Node apply_overrides(Node document, std::span<const std::string> overrides,
+                     const TableOfKey& table_of) {
   for (const std::string& text : overrides) {
-    document = merge(std::move(document), override_document(text));
+    document = merge(std::move(document), override_document(text, table_of));
   }
   return document;
 }

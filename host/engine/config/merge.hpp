@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,10 +29,14 @@ Node load_document(const std::filesystem::path& path);
 Node load_document_text(std::string_view text, const std::string& name,
                         const std::filesystem::path& folder);
 
+/// The table that a key without a dot stands in, when it is no key of the top level.
+using TableOfKey = std::function<std::string(std::string_view key)>;
+
 /// Applies texts like `generate.seed=7`, later ones on top. The value is read as TOML; what is not
 /// TOML is taken as plain text. A key without a dot that is no key of the top level stands for
-/// `generate.<key>`. Relative paths start from the working folder.
+/// `generate.<key>`, or as `table_of` says. Relative paths start from the working folder.
 /// @throws Error  InvalidArgument for a text without `=`, a malformed key, or `extends`
-Node apply_overrides(Node document, std::span<const std::string> overrides);
+Node apply_overrides(Node document, std::span<const std::string> overrides,
+                     const TableOfKey& table_of = nullptr);
 
 }  // namespace gesso::config

@@ -2,6 +2,7 @@
 
 #include "engine/config/check.hpp"
 #include "engine/config/merge.hpp"
+#include "engine/config/recipe.hpp"
 
 namespace gesso::config {
 namespace {
@@ -41,8 +42,14 @@ std::vector<Problem> check_report(RegistryPtr registry, const std::filesystem::p
                                   std::span<const std::string> overrides) {
   Problems problems;
   try {
-    const Node document = apply_overrides(load_document(path), overrides);
-    check_document(document, std::move(registry), path.string(), problems);
+    const Node document = load_document(path);
+    if (is_recipe(document)) {
+      check_recipe(apply_train_overrides(document, overrides), std::move(registry), path.string(),
+                   problems);
+    } else {
+      check_document(apply_overrides(document, overrides), std::move(registry), path.string(),
+                     problems);
+    }
   } catch (const Error& error) {
     return {{"", error.what(), Severity::Error, error.status()}};
   }

@@ -29,7 +29,7 @@ PipelinePlan load_pipeline_text(std::shared_ptr<registry::Registry> registry, st
                                 const std::string& name, const std::filesystem::path& folder,
                                 std::span<const std::string> overrides = {});
 
-/// Every error and warning of a file, without throwing. Empty: all is well.
+/// Every error and warning of a pipeline file or a recipe, without throwing. Empty: all is well.
 std::vector<Problem> check_report(std::shared_ptr<registry::Registry> registry,
                                   const std::filesystem::path& path,
                                   std::span<const std::string> overrides = {});

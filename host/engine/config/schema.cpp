@@ -4,6 +4,7 @@
 
 #include "engine/config/check.hpp"
 #include "engine/config/params.hpp"
+#include "engine/config/recipe_params.hpp"
 
 namespace gesso::config {
 namespace {
@@ -169,6 +170,23 @@ json pipeline_schema(const registry::Registry* registry, const VariantInfo* vari
   properties["generate"] = generate_schema(registry, variant);
   properties["output"] = table_schema("Where results go", output_params(), /*open=*/false);
   if (registry) properties["variant"] = variant_schema(*registry, variant);
+  return schema;
+}
+
+json recipe_schema(const registry::Registry* registry) {
+  json schema = pipeline_schema(registry, nullptr);
+  schema["title"] = "Gesso recipe";
+  schema["description"] = "A recipe of Gesso: a pipeline file with a table [train]";
+  json train = table_schema("What is trained on what, and how", train_params(), /*open=*/false);
+  // Shards of one model are a list in the list.
+  const json text = {{"type", "string"}};
+  train["properties"]["model_paths"]["anyOf"] = {
+      text,
+      {{"type", "array"},
+       {"items", {{"anyOf", {text, {{"type", "array"}, {"items", text}}}}}},
+       {"minItems", 1}}};
+  schema["properties"]["train"] = std::move(train);
+  schema["required"] = {"train"};
   return schema;
 }
 

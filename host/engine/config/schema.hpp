@@ -14,4 +14,7 @@ namespace gesso::config {
 nlohmann::json pipeline_schema(const registry::Registry* registry,
                                const registry::VariantInfo* variant);
 
+/// The same of recipes: pipeline files with [train].
+nlohmann::json recipe_schema(const registry::Registry* registry);
+
 }  // namespace gesso::config

@@ -61,9 +61,12 @@ GESSO_API void GESSO_CALL gesso_engine_destroy(gesso_engine_t* engine);
  *   "plugins"          every candidate: accepted, or refused with the reason
  *   "components" id?   components with their parameters
  *   "variants" id?     variants with roles, defaults, limits and parameters
- *   "schema" what?     JSON Schema of the pipeline file ("", or a variant's id) or the "manifest"
+ *   "schema" what?     JSON Schema of the pipeline file ("", or a variant's id), of a "recipe" or
+ *                      the "manifest"
+ *   "recipe" text      a command line of DiffSynth-Studio's train.py, or a script with one, as a
+ *                      recipe: {"toml", "notes"}
  *   "inspect" path     what a weights file is: tensors, dtypes, component, layout
- *   "check" path       a pipeline file: problems and what is missing; loads nothing
+ *   "check" path       a pipeline file or a recipe: problems and what is missing; loads nothing
  *   "doctor"           machine, libtorch, plugins */
 GESSO_API gesso_status_t GESSO_CALL gesso_engine_ask(gesso_engine_t* engine, const char* question,
                                                      const char* argument, gesso_text_t** answer,

@@ -1,0 +1,34 @@
+// Models as DiffSynth-Studio's command line names them, put into the components of a recipe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/config/node.hpp"
+#include "engine/config/problem.hpp"
+#include "engine/registry/registry.hpp"
+
+namespace gesso::config {
+
+/// One entry of model_paths or model_id_with_origin_paths, and the role it fills.
+struct NamedModel {
+  std::string written;  // as fp8_models, offload_models and quant_options repeat it
+  std::string role;     // "": not found, and a problem
+};
+
+/// The part before the last colon, and the part behind it.
+struct ModelAndPattern {
+  std::string model_id, pattern;
+};
+/// @throws Error  InvalidArgument without a colon
+ModelAndPattern split_model(const std::string& written);
+
+/// Texts of a list, or of one text with commas.
+std::vector<std::string> split_list(const nlohmann::json& value);
+
+/// Reads the entries out of [train] and adds to `document` what they say: `variant`, and a table
+/// for each role that has none. What the document says itself stays.
+std::vector<NamedModel> add_named_models(Node& document, const registry::Registry& registry,
+                                         Problems& problems);
+
+}  // namespace gesso::config

@@ -1,0 +1,148 @@
+"""Recipes: every twin of the reference's training scripts, and its command lines."""
+
+import csv
+import json
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+import tiny_models
+from program import DEMO, ProgramTest
+
+SAMPLES = DEMO.parent.parent / "z_image"
+SIZE = 32
+NAMES = ("Z-Image", "Z-Image-Turbo", "Z-Image-Omni-Base", "ZImage-i2L-v2",
+         "Z-Image-Turbo-Fun-Controlnet-Union-2.1", "Z-Image-Turbo-Fun-Controlnet-Union-2.1-8steps",
+         "Z-Image-Turbo-Fun-Controlnet-Tile-2.1-8steps")
+
+
+def make_datasets(folder):
+    """What the scripts download, small: two pictures each, with the columns that the recipes read."""
+    for name in NAMES:
+        place = folder / "diffsynth_example_dataset/z_image" / name
+        for number in range(2):
+            for kind in ("image", "edit", "control"):
+                tiny_models.write_png(place / f"{kind}_{number}.png", SIZE, SIZE,
+                                      lambda x, y: ((x * 7 + number * 90) % 256, (y * 5) % 256, 128))
+        rows = [{"image": f"image_{n}.png", "prompt": f"picture {n}", "edit_image": f"edit_{n}.png",
+                 "controlnet_image": f"control_{n}.png"} for n in range(2)]
+        with (place / "metadata.csv").open("w", newline="") as file:
+            table = csv.DictWriter(file, rows[0])
+            table.writeheader()
+            table.writerows(rows)
+        (place / "metadata.jsonl").write_text("".join(
+            json.dumps({"image": row["image"], "prompt": row["prompt"],
+                        "template_inputs": {"image": [row["image"]]}}) + "\n" for row in rows))
+
+
+def make_trained(folder):
+    """Checkpoints as full training would write them: the models as they are."""
+    def put(name, source, case, component):
+        path = folder / name / "epoch-1.safetensors"
+        tiny_models.place(folder, name, "epoch-1.safetensors", tiny_models.MODELS / source,
+                          tiny_models.config_of(case, component) if case else None)
+        return path
+    dit = next(iter((tiny_models.GOLDEN / "models/dit").glob("*.safetensors"))).relative_to(tiny_models.MODELS)
+    for name in ("Z-Image", "Z-Image-Turbo"):
+        put(f"{name}_full", dit, "pipeline/t2i", "dit")
+    for kind in ("full", "full_edit"):
+        put(f"Z-Image-Omni-Base_{kind}", "omni/diffusers.safetensors", "pipeline/edit_one_image", "dit")
+    for name in NAMES[4:]:
+        put(f"{name}_full", "controlnet/model.safetensors", "pipeline/controlnet", "controlnet")
+    put("ZImage-i2L-v2_full", "image2lora_v2/model.safetensors", None, None)
+    lora = tiny_models.lora_shapes(tiny_models.config_of("pipeline/t2i", "dit"), 4)
+    for name in ("Z-Image-Omni-Base_lora_edit/epoch-4", "Z-Image-Turbo_lora_differential/epoch-4",
+                 "Z-Image-Turbo_lora_distill/step-20"):
+        tiny_models.write_safetensors(folder / f"{name}.safetensors", lora)
+
+
+def make_validation_pictures(folder):
+    names = ["canny/image_1", "upscale/image_1", "edit/image1", "edit/image_color"]
+    names += [f"assets/multi_input_{i}" for i in range(4)] + [f"grey_{i}" for i in range(4)]
+    for number, name in enumerate(names):
+        tiny_models.write_png(folder / f"{name}.png", SIZE, SIZE,
+                              lambda x, y: ((x * 3 + number * 20) % 256, (y * 9) % 256, 90))
+
+
+class Training(ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        shared = tempfile.TemporaryDirectory(prefix="gesso-tiny-")
+        cls.addClassCleanup(shared.cleanup)
+        cls.shared = Path(shared.name)
+        tiny_models.make_models(cls.shared / "models")
+        shutil.copytree(SAMPLES, cls.shared / "z_image")
+        cls.recipes = cls.shared / "z_image/training"
+        make_datasets(cls.recipes / "data")
+        dit = tiny_models.config_of("pipeline/t2i", "dit")
+        lora = tiny_models.lora_shapes(dit, 4)
+        trained = cls.recipes / "models/train"
+        for name in ("Z-Image", "Z-Image-Turbo", "Z-Image-Omni-Base") + NAMES[4:]:
+            tiny_models.write_safetensors(trained / f"{name}_lora/epoch-4.safetensors", lora)
+        make_trained(trained)
+        make_validation_pictures(cls.shared / "z_image/validation/data")
+        adapter = "models/ostris/zimage_turbo_training_adapter/zimage_turbo_training_adapter_v1.safetensors"
+        tiny_models.write_safetensors(cls.recipes / adapter, lora)
+
+    def recipe(self, name):
+        return self.recipes / f"{name}.toml"
+
+    def test_every_twin_is_right(self):
+        recipes = sorted(self.recipes.glob("*.toml"))
+        self.assertEqual(len(recipes), 19)
+        for recipe in recipes:
+            with self.subTest(recipe=recipe.name):
+                done = self.gesso("check", recipe, DIFFSYNTH_MODEL_BASE_PATH=str(self.shared / "models"))
+                self.assertIn(": ok", done.stdout)
+
+    def test_every_validation_twin_draws(self):
+        twins = sorted((self.shared / "z_image/validation").glob("*.toml"))
+        self.assertEqual(len(twins), 17)
+        for twin in twins:
+            with self.subTest(twin=twin.name):
+                self.gesso("run", twin, "--set", "components.text_encoder.token_ids_modulo_vocab=true", "--set",
+                           "dtype=f32", "--set", f"height={SIZE}", "--set", f"width={SIZE}", "--set",
+                           "num_inference_steps=1", "--set", f"local_model_path={self.shared / 'models'}",
+                           "--out", "a.png")
+
+    def test_plain_training_of_turbo_is_warned(self):
+        models = {"DIFFSYNTH_MODEL_BASE_PATH": str(self.shared / "models")}
+        for name, warned in (("lora-Z-Image-Turbo", True), ("full-Z-Image-Turbo", True), ("lora-Z-Image", False),
+                             ("special-differential_training", False), ("special-trajectory_imitation", False)):
+            with self.subTest(name=name):
+                text = self.gesso("check", self.recipe(name), **models).stdout
+                self.assertEqual("is distilled to 8 steps" in text, warned)
+
+    def test_a_command_line_becomes_a_recipe_that_is_right(self):
+        script = self.write("run.sh", "modelscope download --dataset x\n\n" + " \\\n  ".join((
+            "accelerate launch --config_file none.yaml examples/z_image/model_training/train.py",
+            f"--dataset_base_path {self.recipes}/data/diffsynth_example_dataset/z_image/Z-Image-Turbo",
+            f"--dataset_metadata_path {self.recipes}/data/diffsynth_example_dataset/z_image/Z-Image-Turbo/metadata.csv",
+            '--model_id_with_origin_paths "Tongyi-MAI/Z-Image-Turbo:transformer/*.safetensors,'
+            'Tongyi-MAI/Z-Image-Turbo:text_encoder/*.safetensors,'
+            'Tongyi-MAI/Z-Image-Turbo:vae/diffusion_pytorch_model.safetensors"',
+            '--quant_options "Tongyi-MAI/Z-Image-Turbo:transformer/*.safetensors:bitsandbytes_nf4"',
+            "--lora_base_model dit", '--lora_target_modules "to_q,to_k"', "--enable_npu_patch")) + " # done\n")
+        done = self.gesso("train", "--from-args", script, "--out", "made.toml")
+        self.assertEqual(done.stdout, "made.toml\n")
+        self.assertIn("set zero_stage", done.stderr)
+        text = (self.folder / "made.toml").read_text()
+        self.assertIn('variant = "Z-Image-Turbo"', text)
+        self.assertIn('quant_options = "dit:bitsandbytes_nf4"', text)
+        self.assertIn('lora_target_modules = ["to_q", "to_k"]', text)
+        self.gesso("check", "made.toml", DIFFSYNTH_MODEL_BASE_PATH=str(self.shared / "models"))
+        self.assertEqual(self.gesso("train", "--from-args", script).stdout, text)
+
+    def test_wrong_requests_are_told(self):
+        self.assertIn("--from-args", self.gesso("train", code=2).stderr)
+        wrong = self.gesso("train", "--from-args", "train.py --learning_rat 1", code=2).stderr
+        self.assertIn('did you mean "learning_rate"', wrong)
+        self.assertIn("dataset_base_path: not given",
+                      self.gesso("check", self.write("a.toml", 'variant = "Z-Image"\n[train]\n'), code=2).stdout)
+        self.assertIn("`gesso train` reads",
+                      self.gesso("run", self.recipe("lora-Z-Image"), code=2).stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
