@@ -19,6 +19,7 @@ constexpr const char* kExamples = R"(Examples:
   gesso run --from out/emoji-7.png --set num_inference_steps=12
   gesso train --from-args lora/Z-Image.sh      a recipe out of a script that trains
   gesso check turbo.toml                       what is wrong with a pipeline file
+  gesso models pull z-image-turbo              the files that a variant needs
   gesso inspect model.safetensors              what a weights file is
   gesso plugins list --why                     what was found, what was refused and why
 
@@ -31,6 +32,7 @@ void add_commands(CLI::App& app, const Common& common) {
   add_train(app, common);
   add_image2lora(app, common);
   add_check(app, common);
+  add_models(app, common);
   add_inspect(app, common);
   add_plugins(app, common);
   add_variants(app, common);

@@ -89,7 +89,8 @@ void Progress::show_bar(const gesso_event_t& event) {
   clear_bar();
   fmt::print(stderr, "{:<8} [{:<{}}]", event.stage, std::string(filled, '='), kBarWidth);
   if (event.type == GESSO_EVENT_STEP) {
-    fmt::print(stderr, " {}/{}{}", event.step, event.total, time_left(event.seconds_left));
+    const std::string what = *event.text ? fmt::format(" {}", event.text) : "";
+    fmt::print(stderr, " {}/{}{}{}", event.step, event.total, what, time_left(event.seconds_left));
   }
   std::fflush(stderr);
   bar_drawn_ = true;

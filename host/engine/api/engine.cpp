@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "engine/api/model_jobs.hpp"
 #include "engine/api/questions.hpp"
 #include "engine/api/synthesis.hpp"
 #include "engine/base/suggest.hpp"
@@ -93,8 +94,17 @@ void Engine::start(std::string_view kind, const json& values, const SinkMaker& s
     body = synthesis(registry_, values);
   } else if (kind == "measure") {
     body = [this](Job& job) { return runtime().measure(job.watch()); };
+  } else if (kind == "pull") {
+    body = pulling(registry_, values);
+  } else if (kind == "verify") {
+    body = verifying(registry_, values);
+  } else if (kind == "import_models") {
+    body = importing(values);
+  } else if (kind == "remove_model") {
+    body = removing(values);
   } else {
-    const std::vector<std::string> kinds{"synthesize", "measure"};
+    const std::vector<std::string> kinds{"synthesize", "measure",       "pull",
+                                         "verify",     "import_models", "remove_model"};
     throw Error(Status::InvalidArgument,
                 fmt::format("unknown kind of job \"{}\"{}; there are {}", kind,
                             base::did_you_mean(kind, kinds), fmt::join(kinds, ", ")));

@@ -10,6 +10,7 @@
 
 #include "engine/api/doctor.hpp"
 #include "engine/api/engine.hpp"
+#include "engine/api/model_jobs.hpp"
 #include "engine/api/schemas.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/config/pipeline.hpp"
@@ -103,6 +104,14 @@ json recipe(Engine& engine, const std::string& arguments) {
   return {{"toml", recipe.toml}, {"notes", recipe.notes}};
 }
 
+json models(Engine&, const std::string& local_model_path) {
+  return stored_models(local_model_path);
+}
+
+json files_of_model(Engine& engine, const std::string& name) {
+  return model_files(engine.registry(), name);
+}
+
 json doctor(Engine& engine, const std::string&) { return doctor_json(engine); }
 
 struct Question {
@@ -112,9 +121,16 @@ struct Question {
 };
 
 constexpr Question kQuestions[] = {
-    {"plugins", false, plugins}, {"components", false, components}, {"variants", false, variants},
-    {"schema", false, schema},   {"inspect", true, inspect},        {"check", true, check},
-    {"doctor", false, doctor},   {"recipe", true, recipe},
+    {"plugins", false, plugins},
+    {"components", false, components},
+    {"variants", false, variants},
+    {"schema", false, schema},
+    {"inspect", true, inspect},
+    {"check", true, check},
+    {"doctor", false, doctor},
+    {"models", false, models},
+    {"model_files", true, files_of_model},
+    {"recipe", true, recipe},
 };
 
 }  // namespace

@@ -51,11 +51,16 @@ WeightFile open_weight_file(const std::filesystem::path& path) {
                 fmt::format("{}: the file is empty; was its download interrupted?", path.string()));
   }
   if (content == "pickle" || (content.empty() && promise == "pickle")) {
-    throw Error(Status::NotSupported,
-                fmt::format("{}: is a Python pickle, which can run any code when it is loaded; "
-                            "expected a .safetensors or .gguf file (convert it once with the tool "
-                            "that made it)",
-                            path.string()));
+    throw Error(
+        Status::NotSupported,
+        fmt::format("{}: is a Python pickle, which can run any code when it is loaded; "
+                    "expected a .safetensors or .gguf file. Convert it once, on a machine or "
+                    "in a container that may be lost, with Python's torch and safetensors: "
+                    "python3 -c 'import torch, safetensors.torch as s; t = torch.load(\"{}\", "
+                    "map_location=\"cpu\", weights_only=True); s.save_file({{n: v.contiguous() "
+                    "for n, v in t.get(\"state_dict\", t).items()}}, \"{}\")'",
+                    path.string(), path.filename().string(),
+                    path.stem().string() + ".safetensors"));
   }
   if (content.empty()) content = promise;
   if (content.empty() || (!promise.empty() && promise != content)) {
