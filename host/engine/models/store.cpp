@@ -253,7 +253,7 @@ std::vector<Verdict> verify_model(
     find_local(model);  // says where it was looked for
     throw Error(Status::NotFound, fmt::format("model \"{}\": has no files", model.model_id));
   }
-  const Record record = Record::load(*place);
+  Record record = Record::load(*place);
   std::map<std::string, Record::File> listed;  // by the hub, asked when it is first needed
   bool asked = false;
   const auto ask_hub = [&] {
@@ -298,6 +298,9 @@ std::vector<Verdict> verify_model(
                          ? fmt::format("has {} bytes, expected {}", size, expected.size)
                          : fmt::format("expected {}, found {}", expected.checksum.text(), hex);
     }
+    // Else the next pull would trust the record, and keep the damaged file.
+    const bool forgotten = verdict.state == Verdict::Bad && record.files.erase(name) > 0;
+    if (forgotten) record.save(*place);
     verdicts.push_back(std::move(verdict));
   }
   return verdicts;

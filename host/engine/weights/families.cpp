@@ -18,6 +18,7 @@ struct Family {
 
 constexpr Family kFamilies[] = {
     // Adapters for other models.
+    {"a LoRA for HunyuanVideo", {"*double_blocks.*.img_attn_qkv.*lora*", nullptr}},
     {"a LoRA for FLUX", {"*single_transformer_blocks.*lora*", nullptr}},
     {"a LoRA for FLUX", {"*double_blocks*lora*", nullptr}},
     {"a LoRA for Qwen-Image", {"*transformer_blocks*img_m*lora*", nullptr}},
@@ -28,7 +29,6 @@ constexpr Family kFamilies[] = {
     {"a LoRA for Stable Diffusion", {"lora_unet_*input_blocks_*lora*", nullptr}},
     {"a LoRA for a Wan video model", {"*blocks.*cross_attn*lora*", nullptr}},
     {"a LoRA for a Wan video model", {"lora_unet_blocks_*_cross_attn_*lora*", nullptr}},
-    {"a LoRA for HunyuanVideo", {"*double_blocks*img_attn_qkv*lora*", nullptr}},
     {"a LoRA for FLUX", {"*single_blocks*lora*", nullptr}},
     {"a LoRA for Qwen-Image", {"*transformer_blocks*img_mlp*lora*", nullptr}},
     {"a LoRA for LTX-Video", {"*transformer_blocks*attn1*lora*", nullptr}},
