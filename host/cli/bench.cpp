@@ -31,6 +31,8 @@ constexpr const char* kPrompt = "a photograph of a lighthouse on a rocky coast a
 
 struct Options {
   std::string variant = "z-image-turbo", weights = "synthetic", dtype, folder, pipeline;
+  std::string memory;
+  double vram_limit = -1;  // GiB; negative: as the file says
   uint32_t size = 0, steps = 0, text_layers = 0, lora_rank = 0;
 };
 
@@ -117,6 +119,10 @@ class Bench {
   std::vector<std::string> overrides() const {
     std::vector<std::string> list;
     if (!options_.dtype.empty()) list.push_back("dtype=" + options_.dtype);
+    if (!options_.memory.empty()) list.push_back("memory.policy=" + options_.memory);
+    if (options_.vram_limit >= 0) {
+      list.push_back(fmt::format("memory.vram_limit={}", options_.vram_limit));
+    }
     return list;
   }
 
@@ -231,6 +237,12 @@ void add_bench(CLI::App& app, const Common& common) {
       ->type_name("R");
   bench->add_option("--dtype", options->dtype, "What is computed in")
       ->check(CLI::IsMember({"bf16", "f32"}));
+  bench
+      ->add_option("--memory", options->memory,
+                   "Who decides where weights are: resident, stream, offload, auto")
+      ->type_name("POLICY");
+  bench->add_option("--vram-limit", options->vram_limit, "What may be taken where it is computed")
+      ->type_name("GIB");
   bench
       ->add_option("--folder", options->folder,
                    "Where synthetic weights are kept; default: the cache folder")

@@ -29,6 +29,7 @@ void add_models(CLI::App& app, const Common& common);
 void add_inspect(CLI::App& app, const Common& common);
 void add_schema(CLI::App& app, const Common& common);
 void add_check(CLI::App& app, const Common& common);
+void add_plan(CLI::App& app, const Common& common);
 void add_bench(CLI::App& app, const Common& common);
 void add_doctor(CLI::App& app, const Common& common);
 void add_completion(CLI::App& app);

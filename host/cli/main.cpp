@@ -20,6 +20,7 @@ constexpr const char* kExamples = R"(Examples:
   gesso train --from-args lora/Z-Image.sh      a recipe out of a script that trains
   gesso check turbo.toml                       what is wrong with a pipeline file
   gesso models pull z-image-turbo              the files that a variant needs
+  gesso plan turbo.toml                        what a picture takes in memory and time
   gesso inspect model.safetensors              what a weights file is
   gesso plugins list --why                     what was found, what was refused and why
 
@@ -33,6 +34,7 @@ void add_commands(CLI::App& app, const Common& common) {
   add_image2lora(app, common);
   add_check(app, common);
   add_models(app, common);
+  add_plan(app, common);
   add_inspect(app, common);
   add_plugins(app, common);
   add_variants(app, common);

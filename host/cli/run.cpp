@@ -13,6 +13,7 @@
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/memory_text.hpp"
 #include "cli/output.hpp"
 #include "cli/overrides.hpp"
 #include "cli/progress.hpp"
@@ -96,6 +97,9 @@ class RunCommand {
                     "Adds a LoRA file, with a scale behind @ if it is not 1. May be repeated")
         ->type_name("FILE[@SCALE]")
         ->allow_extra_args(false);
+    run->add_option("--trace", trace_,
+                    "Writes what happened when, for chrome://tracing or ui.perfetto.dev")
+        ->type_name("FILE");
     run->add_flag("--json", json_, "One JSON object per event on stdout, instead of paths");
     run->add_flag("--quiet", quiet_, "Only errors, and the paths");
   }
@@ -137,6 +141,9 @@ class RunCommand {
     if (file_.empty()) list.push_back(kWorkingFolder);
     if (!preview_folder_.empty()) list.push_back("generate.preview_every=1");
     list.insert(list.end(), sets_.begin(), sets_.end());
+    if (!trace_.empty()) {
+      list.push_back("output.trace=" + json(fs::absolute(trace_).string()).dump());
+    }
     if (!out_.empty()) list.push_back("output.path=" + json(output_pattern(out_)).dump());
     return list;
   }
@@ -157,6 +164,7 @@ class RunCommand {
     try {
       collect(job, ready, interrupt, results);
       if (results.count() > 1) results.add_sheet(sheet_path(output, request));
+      if (!quiet_ && !json_) tell_moves(json::parse(job.report()));
     } catch (const Error& error) {
       throw Exit(exit_code(error.status(), true), error.what());
     }
@@ -179,6 +187,12 @@ class RunCommand {
     return text;
   }
 
+  /// What was moved how often, where anything was.
+  static void tell_moves(const json& report) {
+    const std::string moved = moves_text(report.value("memory", json::object()));
+    if (!moved.empty()) fmt::print(stderr, "{}\n", moved);
+  }
+
   void save_preview(const gesso_event_t& event) const {
     if (preview_folder_.empty()) return;
     std::string name = fmt::format("{}-step-{:04}.png", event.text, event.step);
@@ -191,7 +205,7 @@ class RunCommand {
   }
 
   const Common& common_;
-  std::string file_, out_, from_, preview_folder_;
+  std::string file_, out_, from_, preview_folder_, trace_;
   std::vector<std::string> sets_, loras_;
   bool json_ = false, quiet_ = false;
 };

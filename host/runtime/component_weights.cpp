@@ -7,9 +7,12 @@
 
 #include <algorithm>
 #include <array>
+#include <future>
 #include <optional>
 #include <string_view>
+#include <utility>
 
+#include "engine/base/file_region.hpp"
 #include "engine/weights/convert.hpp"
 #include "gesso/cpp/error.hpp"
 #include "gesso/cpp/torch.hpp"
@@ -55,7 +58,7 @@ DLDataType dl_type(DType dtype) {
                           weights::name_of(dtype)));
 }
 
-BorrowedTensor::BorrowedTensor(const TensorView& view, DLDataType dtype)
+BorrowedTensor::BorrowedTensor(const TensorView& view, DLDataType dtype, DLDevice device)
     : shape_(view.shape), strides_(view.shape.size()), tensor_(std::make_unique<gesso_tensor_t>()) {
   int64_t stride = 1;
   for (size_t i = shape_.size(); i-- > 0;) {
@@ -67,7 +70,7 @@ BorrowedTensor::BorrowedTensor(const TensorView& view, DLDataType dtype)
   tensor_->deleter = nullptr;
   tensor_->flags = DLPACK_FLAG_BITMASK_READ_ONLY;
   tensor_->dl_tensor = {const_cast<std::byte*>(view.bytes.data()),
-                        {kDLCPU, 0},
+                        device,
                         static_cast<int32_t>(shape_.size()),
                         dtype,
                         shape_.data(),
@@ -120,8 +123,12 @@ using gesso::Error;
 using gesso::Status;
 using gesso::runtime::BorrowedTensor;
 using gesso::runtime::BoundaryClock;
+using gesso::runtime::Clock;
 using gesso::runtime::DeltaTarget;
+using gesso::runtime::Device;
+using gesso::runtime::Place;
 using gesso::runtime::ShownDelta;
+using gesso::runtime::Timeline;
 using gesso::runtime::TrainableWeight;
 using gesso::runtime::WeightDelta;
 using gesso::weights::DType;
@@ -129,8 +136,10 @@ using gesso::weights::TensorView;
 
 struct gesso_weights::Weight {
   std::string name;
-  TensorView stored;                // in the file
-  DType wanted;                     // what the component computes with
+  TensorView stored;                                    // in the file
+  std::shared_ptr<const gesso::base::FileRegion> file;  // null: `stored` is in other memory
+  DType wanted;                                         // what the component computes with
+  bool fixed_type = false;          // the request names the type, storage formats leave it alone
   bool absent = false;              // an optional weight that the file does not have
   uint32_t flags = 0;               // of the request
   TensorView placed;                // what the view shows
@@ -149,10 +158,25 @@ struct gesso_weights::Weight {
   bool adds(const WeightDelta& delta) const {
     return (flags & GESSO_WEIGHT_TAKES_DELTAS) && delta.a.defined() && !delta.fuse;
   }
-  bool in_place() const {  // the file's bytes can be used as they lie
-    const auto address = reinterpret_cast<uintptr_t>(stored.bytes.data());
-    return stored.dtype == wanted && address % gesso::weights::block_bytes(stored.dtype) == 0;
+  /// Whether updates are added to a private copy.
+  bool is_copied() const {
+    return std::any_of(deltas.begin(), deltas.end(),
+                       [this](const WeightDelta& delta) { return !adds(delta); });
   }
+  bool is_aligned() const {
+    const auto address = reinterpret_cast<uintptr_t>(stored.bytes.data());
+    return address % gesso::weights::block_bytes(stored.dtype) == 0;
+  }
+};
+
+/// The bytes of a unit in one place, weight by weight.
+struct gesso_weights::Form {
+  std::optional<Place> place;       // nothing: nowhere
+  std::vector<TensorView> weights;  // in the order of the unit; parts of the block, or of the file
+  std::shared_ptr<std::byte> block;
+  uint64_t block_bytes = 0;
+
+  bool is_in_block(const TensorView& view) const { return block && view.owner == block; }
 };
 
 struct gesso_weights::Unit {
@@ -160,10 +184,14 @@ struct gesso_weights::Unit {
   std::vector<Weight> weights;
   std::vector<gesso_weight_view_t> views;
   std::vector<std::vector<gesso_delta_t>> deltas;  // of each view
-  std::array<std::string, 4> devices{"cpu", "cpu", "cpu", "cpu"};
+  Form held, transient;       // where the policy wants it; a copy for the present use
+  std::future<void> loading;  // of `held`, when another thread fills it
+  bool reads_file = false;    // instead of using it where it is mapped
   uint64_t generation = 0, delta_generation = 0, stored_bytes = 0, compute_bytes = 0;
+  uint64_t copies_wanted = 0, copies = 0;  // bytes of private copies; those held now
   int users = 0;
-  bool placed = false;
+  bool shown = false;  // the views hold
+  Clock::time_point entered;
 };
 
 namespace {
@@ -195,28 +223,63 @@ void check_shape(const std::string& where, std::span<const int64_t> found,
   }
 }
 
-/// A copy at an address that every element type can be read from.
-TensorView aligned_copy(const TensorView& view) {
-  auto memory = std::shared_ptr<std::byte>(
-      static_cast<std::byte*>(std::aligned_alloc(64, (view.bytes.size() + 64) / 64 * 64)),
-      std::free);
-  if (!memory) throw std::bad_alloc();
-  std::copy(view.bytes.begin(), view.bytes.end(), memory.get());
-  return {view.dtype, view.shape, {memory.get(), view.bytes.size()}, memory};
+/// One weight from where it is to another place and type.
+/// @param from  the device that `source` lies on
+/// @param file  that it is read from instead; null: none
+void copy_weight(const TensorView& source, Device* from, const gesso::base::FileRegion* file,
+                 DType target, std::byte* to, Device& device, unsigned threads) {
+  const size_t size = static_cast<size_t>(*gesso::weights::byte_size(target, source.shape));
+  TensorView view = source;
+  std::vector<std::byte> raw, converted;
+  if (file) {
+    if (device.is_host() && source.dtype == target) return file->read(source.bytes, to);
+    raw.resize(source.bytes.size());
+    file->read(source.bytes, raw.data());
+    view.bytes = raw;
+  } else if (!from->is_host()) {
+    raw.resize(source.bytes.size());
+    from->read(source.bytes.data(), raw);
+    view.bytes = raw;
+  }
+  if (device.is_host()) return gesso::weights::convert_into(view, target, {to, size}, threads);
+  if (view.dtype != target) {
+    converted.resize(size);
+    gesso::weights::convert_into(view, target, converted, threads);
+    view.bytes = converted;
+  }
+  device.write(to, view.bytes);
+}
+
+constexpr uint64_t kAlignment = 64;
+
+uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+uint64_t size_in(DType type, const gesso::weights::Shape& shape) {
+  return static_cast<uint64_t>(gesso::weights::byte_size(type, shape).value_or(0));
+}
+
+bool is_plain_float(DType type) {
+  return type == DType::F32 || type == DType::F16 || type == DType::BF16;
 }
 
 }  // namespace
 
 gesso_weights::gesso_weights(std::string component, std::string role,
                              std::shared_ptr<const gesso::weights::MappedWeights> files,
-                             DType compute_type, BoundaryClock* clock)
+                             DType compute_type, gesso::runtime::Devices& devices,
+                             BoundaryClock* clock)
     : component_(std::move(component)),
       role_(std::move(role)),
       files_(std::move(files)),
       compute_type_(compute_type),
+      plain_{"cpu", "compute", &devices.cpu(), std::nullopt},
       clock_(clock) {}
 
-gesso_weights::~gesso_weights() = default;
+gesso_weights::~gesso_weights() {
+  for (const auto& unit : units_) {
+    if (unit->loading.valid()) unit->loading.wait();
+  }
+}
 
 std::string gesso_weights::where(const char* name) const {
   return fmt::format("{}: weight \"{}\"", component_, name);
@@ -252,10 +315,12 @@ uint32_t gesso_weights::declare(const char* name, const gesso_weight_request_t* 
     } else {
       check_shape(where(request.name), found->shape, request);
       weight.stored = *found;
-      weight.wanted = type_of_request(request.dtype).value_or(compute_type_);
+      weight.file = region_of(found->bytes);
+      const std::optional<DType> asked = type_of_request(request.dtype);
+      weight.wanted = asked.value_or(compute_type_);
+      weight.fixed_type = asked.has_value();
       unit->stored_bytes += found->bytes.size();
-      unit->compute_bytes +=
-          static_cast<uint64_t>(gesso::weights::byte_size(weight.wanted, found->shape).value_or(0));
+      unit->compute_bytes += aligned(size_in(weight.wanted, found->shape));
     }
     unit->weights.push_back(std::move(weight));
     if (unit->weights.back().is_target()) targets_.emplace_back(units_.size(), i);
@@ -274,64 +339,229 @@ std::vector<gesso_unit_info_t> gesso_weights::unit_infos() const {
   return infos;
 }
 
-void gesso_weights::set_plan(size_t id, const gesso_unit_plan_t& plan) {
-  Unit& planned = *units_.at(id);
-  for (size_t state = 0; state < 4; ++state) {
-    const std::string device = plan.state[state].device ? plan.state[state].device : "";
-    const std::string storage = plan.state[state].storage ? plan.state[state].storage : "";
-    const bool held = device == "cpu" && (storage == "compute" || storage == "file");
-    const bool left = device == "disk" && state != GESSO_PLACE_COMPUTATION;
-    if (!held && !left) {
-      throw Error(
-          Status::NotSupported,
-          fmt::format("{}: the memory policy places unit \"{}\" on \"{}\" as \"{}\"; this host "
-                      "serves \"cpu\" with \"compute\" or \"file\", and \"disk\" between uses",
-                      component_, planned.name, device, storage));
+void gesso_weights::watch(gesso::runtime::UnitEvents* events, size_t first,
+                          gesso::runtime::Loader* loader, Timeline* timeline) {
+  events_ = events;
+  first_ = first;
+  loader_ = loader;
+  timeline_ = timeline;
+  for (size_t i = 0; i < units_.size(); ++i) release(i);  // what preparing has used
+}
+
+/// The file that bytes are mapped from; null: they are in other memory.
+std::shared_ptr<const gesso::base::FileRegion> gesso_weights::region_of(
+    std::span<const std::byte> bytes) {
+  for (const auto& region : regions_) {
+    if (region->contains(bytes)) return region;
+  }
+  auto region = gesso::base::FileRegion::of(bytes);
+  if (region) regions_.push_back(region);
+  return region;
+}
+
+void gesso_weights::set_reads_file(size_t id, bool reads) { units_.at(id)->reads_file = reads; }
+
+void gesso_weights::fail(const Unit& unit, const Error& error) const {
+  throw Error(error.status(),
+              fmt::format("{}: unit \"{}\": {}", component_, unit.name, error.what()));
+}
+
+/// The element type that a weight has in a place.
+DType gesso_weights::type_in(const Weight& weight, const Place& place) const {
+  if (place.storage == "file") return weight.stored.dtype;
+  const bool takes_format =
+      place.dtype && !weight.fixed_type && is_plain_float(weight.stored.dtype);
+  return takes_format ? *place.dtype : weight.wanted;
+}
+
+/// Whether the mapped file is used as it lies.
+bool gesso_weights::in_place(const Unit& unit, const Weight& weight, const Place& place) const {
+  return !unit.reads_file && place.memory && place.memory->is_host() &&
+         weight.stored.dtype == type_in(weight, place) && weight.is_aligned();
+}
+
+uint64_t gesso_weights::bytes(size_t id, const Place& place) const {
+  if (!place.memory) return 0;
+  uint64_t sum = 0;
+  for (const Weight& weight : units_.at(id)->weights) {
+    if (!weight.absent) sum += aligned(size_in(type_in(weight, place), weight.stored.shape));
+  }
+  return sum;
+}
+
+uint64_t gesso_weights::copy_bytes(size_t id) const { return units_.at(id)->copies_wanted; }
+
+bool gesso_weights::computes_from(size_t id, const Place& held, const Place& computation) const {
+  if (!held.memory || held.memory != computation.memory) return false;
+  const auto& weights = units_.at(id)->weights;
+  return std::all_of(weights.begin(), weights.end(), [&](const Weight& weight) {
+    return weight.absent || type_in(weight, held) == weight.wanted;
+  });
+}
+
+uint64_t gesso_weights::read_bytes(size_t id, const Place& place) const {
+  const Unit& unit = *units_.at(id);
+  uint64_t sum = 0;
+  for (const Weight& weight : unit.weights) {
+    if (!weight.absent && !in_place(unit, weight, place)) sum += weight.stored.bytes.size();
+  }
+  return sum;
+}
+
+/// Allocates; weights that are used in place are done, the others have room in the block.
+gesso_weights::Form gesso_weights::lay_out(const Unit& unit, const Place& place) const {
+  Form form{place, {}, nullptr, 0};
+  for (const Weight& weight : unit.weights) {
+    if (weight.absent || in_place(unit, weight, place)) continue;
+    form.block_bytes += aligned(size_in(type_in(weight, place), weight.stored.shape));
+  }
+  if (form.block_bytes > 0) form.block = place.memory->allocate(form.block_bytes);
+  std::byte* next = form.block.get();
+  for (const Weight& weight : unit.weights) {
+    TensorView view = weight.absent ? TensorView{} : weight.stored;
+    if (!weight.absent && !in_place(unit, weight, place)) {
+      view.dtype = type_in(weight, place);
+      view.bytes = {next, size_in(view.dtype, view.shape)};
+      view.owner = form.block;
+      next += aligned(view.bytes.size());
     }
-    planned.devices[state] = device;
+    form.weights.push_back(std::move(view));
   }
+  return form;
 }
 
-void gesso_weights::move(size_t id, int32_t state) {
-  Unit& moved = *units_.at(id);
-  if (moved.users > 0 || state < 0 || state > GESSO_PLACE_COMPUTATION) return;
-  if (moved.devices[static_cast<size_t>(state)] == "disk") {
-    drop(moved);
-  } else {
-    place(moved);
-  }
-}
-
-void gesso_weights::place(Unit& unit) {
-  if (unit.placed) return;
-  unit.views.assign(unit.weights.size(), {kPlain, 0, 0, nullptr, nullptr, 0});
+/// Copies into the block, from `source` or, where that is nowhere, from the file.
+void gesso_weights::fill(const Unit& unit, const Form& source, Form& form, unsigned threads) const {
   for (size_t i = 0; i < unit.weights.size(); ++i) {
-    Weight& weight = unit.weights[i];
-    if (weight.absent) continue;
-    place_weight(weight);
-    unit.views[i].n_parts = 1;
-    unit.views[i].parts = &weight.part;
-    if (weight.value.defined()) unit.views[i].flags = GESSO_WEIGHT_TRAINABLE;
+    const Weight& weight = unit.weights[i];
+    const TensorView& view = form.weights[i];
+    if (!form.is_in_block(view)) continue;
+    const bool held = source.place && source.is_in_block(source.weights[i]);
+    const bool read = !held && unit.reads_file;
+    copy_weight(held ? source.weights[i] : weight.stored,
+                held ? source.place->memory : plain_.memory, read ? weight.file.get() : nullptr,
+                view.dtype, const_cast<std::byte*>(view.bytes.data()), *form.place->memory,
+                threads);
+    if (!held && !read && weight.file) gesso::base::drop_pages(weight.stored.bytes);
   }
+}
+
+void gesso_weights::clear(Form& form) {
+  copied_bytes_ -= form.block_bytes;
+  form = Form{};
+}
+
+void gesso_weights::hold(size_t id, const Place& place, bool ahead) {
+  Unit& unit = *units_.at(id);
+  Form made;
+  try {
+    settle(unit);
+    hide(id);
+    made = lay_out(unit, place);
+    copied_bytes_ += made.block_bytes;
+    std::swap(unit.held, made);  // `made` is now where it was
+    if (!ahead || !loader_ || !unit.held.block) {
+      fill(unit, made, unit.held, 0);
+      return clear(made);
+    }
+    copied_bytes_ -= made.block_bytes;
+    unit.loading = loader_->submit([this, &unit, source = std::move(made)] {
+      const auto begin = Clock::now();
+      fill(unit, source, unit.held, 1);
+      if (timeline_) {
+        timeline_->add(Timeline::kReading, fmt::format("{}.{}", role_, unit.name), begin,
+                       Clock::now(), {{"bytes", unit.held.block_bytes}});
+      }
+    });
+  } catch (const Error& error) {
+    clear(made);
+    clear(unit.held);
+    fail(unit, error);
+  }
+}
+
+/// Waits for the other thread. What it could not read is nowhere again.
+void gesso_weights::settle(Unit& unit) {
+  if (!unit.loading.valid()) return;
+  const auto loading = std::exchange(unit.loading, {}).share();
+  try {
+    loading.get();
+  } catch (...) {
+    clear(unit.held);
+    throw;
+  }
+}
+
+void gesso_weights::release(size_t id) {
+  Unit& unit = *units_.at(id);
+  try {
+    settle(unit);
+  } catch (const Error&) {  // it was not wanted any more
+  }
+  hide(id);
+  for (size_t i = 0; i < unit.held.weights.size(); ++i) {
+    const Weight& weight = unit.weights[i];
+    const bool mapped = weight.file && !unit.held.is_in_block(unit.held.weights[i]);
+    if (mapped) gesso::base::drop_pages(weight.stored.bytes);
+  }
+  clear(unit.held);
+}
+
+void gesso_weights::show(size_t id, const Place& computation) {
+  Unit& unit = *units_.at(id);
+  if (unit.shown) return;
+  try {
+    settle(unit);
+    const bool ready = unit.held.place && computes_from(id, *unit.held.place, computation);
+    if (!ready) {
+      unit.transient = lay_out(unit, computation);
+      copied_bytes_ += unit.transient.block_bytes;
+      fill(unit, unit.held, unit.transient, 0);
+    }
+    const Form& form = ready ? unit.held : unit.transient;
+    unit.views.assign(unit.weights.size(), {kPlain, 0, 0, nullptr, nullptr, 0});
+    for (size_t i = 0; i < unit.weights.size(); ++i) {
+      Weight& weight = unit.weights[i];
+      if (weight.absent) continue;
+      show_weight(weight, form, i);
+      unit.views[i].n_parts = 1;
+      unit.views[i].parts = &weight.part;
+      if (weight.value.defined()) unit.views[i].flags = GESSO_WEIGHT_TRAINABLE;
+    }
+  } catch (const Error& error) {
+    clear(unit.transient);
+    fail(unit, error);
+  }
+  unit.copies = unit.copies_wanted;
+  copied_bytes_ += unit.copies;
   show_deltas(unit);
   ++unit.generation;
-  unit.placed = true;
+  unit.shown = true;
 }
 
-void gesso_weights::place_weight(Weight& weight) {
+void gesso_weights::hide(size_t id) {
+  Unit& unit = *units_.at(id);
+  unit.views.clear();
+  for (Weight& weight : unit.weights) {
+    weight.tensor.reset();
+    weight.placed = {};
+  }
+  copied_bytes_ -= std::exchange(unit.copies, 0);
+  clear(unit.transient);
+  unit.shown = false;
+}
+
+void gesso_weights::show_weight(Weight& weight, const Form& form, size_t place) {
   if (weight.value.defined()) {
     const auto kept = std::make_shared<at::Tensor>(weight.value);
     const auto bytes = static_cast<const std::byte*>(kept->const_data_ptr());
     weight.placed = {weight.wanted, weight.stored.shape, {bytes, kept->nbytes()}, kept};
-  } else if (weight.stored.dtype != weight.wanted) {
-    weight.placed = gesso::weights::materialize(weight.stored, weight.wanted);
   } else {
-    weight.placed = weight.in_place() ? weight.stored : aligned_copy(weight.stored);
+    weight.placed = form.weights[place];
   }
-  const bool changed = std::any_of(weight.deltas.begin(), weight.deltas.end(),
-                                   [&](const WeightDelta& d) { return !weight.adds(d); });
-  if (changed) {
-    BorrowedTensor base(weight.placed, gesso::runtime::dl_type(weight.wanted));
+  const DLDevice device = form.place->memory->dl();
+  if (weight.is_copied()) {
+    BorrowedTensor base(weight.placed, gesso::runtime::dl_type(weight.wanted), device);
     const at::Tensor stored = gesso::torch::borrow(base.get());
     at::Tensor sum = stored.to(at::kFloat);
     for (const WeightDelta& delta : weight.deltas) {
@@ -341,7 +571,7 @@ void gesso_weights::place_weight(Weight& weight) {
     const auto bytes = static_cast<const std::byte*>(copy->const_data_ptr());
     weight.placed = {weight.wanted, weight.stored.shape, {bytes, copy->nbytes()}, copy};
   }
-  weight.tensor.emplace(weight.placed, gesso::runtime::dl_type(weight.wanted));
+  weight.tensor.emplace(weight.placed, gesso::runtime::dl_type(weight.wanted), device);
   weight.part = weight.tensor->get();
 }
 
@@ -362,15 +592,6 @@ void gesso_weights::show_deltas(Unit& unit) {
   ++unit.delta_generation;
 }
 
-void gesso_weights::drop(Unit& unit) {
-  unit.views.clear();
-  for (Weight& weight : unit.weights) {
-    weight.tensor.reset();
-    weight.placed = {};
-  }
-  unit.placed = false;
-}
-
 std::vector<DeltaTarget> gesso_weights::targets() const {
   constexpr std::string_view kSuffix = ".weight";
   std::vector<DeltaTarget> list;
@@ -388,13 +609,13 @@ void gesso_weights::set_deltas(size_t index, std::vector<WeightDelta> deltas) {
   const auto& [unit_place, place] = targets_.at(index);
   Unit& unit = *units_[unit_place];
   Weight& weight = unit.weights[place];
-  const auto copied = [&](const std::vector<WeightDelta>& list) {
-    return std::any_of(list.begin(), list.end(),
-                       [&](const WeightDelta& d) { return !weight.adds(d); });
-  };
-  const bool moved = copied(weight.deltas) || copied(deltas);
+  const bool was_copied = weight.is_copied();
   weight.deltas = std::move(deltas);
-  if (moved) drop(unit);  // the private copy is made anew with the next use
+  if (was_copied || weight.is_copied()) hide(unit_place);  // copied anew with the next use
+  unit.copies_wanted = 0;
+  for (const Weight& each : unit.weights) {
+    if (each.is_copied()) unit.copies_wanted += size_in(each.wanted, each.stored.shape);
+  }
   show_deltas(unit);
 }
 
@@ -417,9 +638,11 @@ bool gesso_weights::takes_items(size_t index, const WeightDelta& delta) const {
 
 at::Tensor gesso_weights::placed(size_t index) {
   const auto& [unit_place, place_in_unit] = targets_.at(index);
-  Unit& unit = *units_[unit_place];
-  place(unit);
-  return gesso::torch::borrow(unit.weights[place_in_unit].part).clone();
+  gesso_unit_view_t view{};
+  enter(static_cast<uint32_t>(unit_place), &view);
+  at::Tensor copy = gesso::torch::borrow(units_[unit_place]->weights[place_in_unit].part).clone();
+  leave(static_cast<uint32_t>(unit_place));
+  return copy;
 }
 
 std::vector<TrainableWeight> gesso_weights::trainable() const {
@@ -444,7 +667,7 @@ at::Tensor gesso_weights::stored(uint32_t unit, uint32_t place) const {
 void gesso_weights::set_value(uint32_t unit, uint32_t place, const at::Tensor& value) {
   Unit& changed = *units_.at(unit);
   changed.weights.at(place).value = value;
-  drop(changed);
+  hide(unit);
 }
 
 void gesso_weights::set_trained_deltas(size_t index, std::vector<WeightDelta> deltas) {
@@ -469,8 +692,12 @@ gesso_weights::Unit& gesso_weights::unit(uint32_t id) {
 
 void gesso_weights::enter(uint32_t id, gesso_unit_view_t* view) {
   Unit& entered = unit(id);
-  place(entered);
-  ++entered.users;
+  if (entered.users == 0 && events_) events_->enter(first_ + id);
+  if (!entered.shown) {
+    if (!entered.held.place) hold(id, plain_, false);
+    show(id, plain_);
+  }
+  if (entered.users++ == 0 && timeline_ && timeline_->on()) entered.entered = Clock::now();
   view->count = static_cast<uint32_t>(entered.views.size());
   view->generation = entered.generation;
   view->delta_generation = entered.delta_generation;
@@ -478,28 +705,38 @@ void gesso_weights::enter(uint32_t id, gesso_unit_view_t* view) {
 }
 
 void gesso_weights::leave(uint32_t id) {
-  if (id < units_.size() && units_[id]->users > 0) --units_[id]->users;
+  if (id >= units_.size() || units_[id]->users == 0) return;
+  Unit& left = *units_[id];
+  if (--left.users > 0) return;
+  if (timeline_ && timeline_->on()) {
+    timeline_->add(Timeline::kCompute, fmt::format("{}.{}", role_, left.name), left.entered,
+                   Clock::now());
+  }
+  if (events_) events_->leave(first_ + id);
+}
+
+void gesso_weights::prefetch(uint32_t id) {
+  if (events_ && id < units_.size() && units_[id]->users == 0) events_->prefetch(first_ + id);
 }
 
 uint64_t gesso_weights::mapped_bytes() const {
   uint64_t bytes = 0;
   for (const auto& unit : units_) {
     for (const Weight& weight : unit->weights) {
-      if (!weight.absent && weight.in_place()) bytes += weight.stored.bytes.size();
+      if (!weight.absent && in_place(*unit, weight, plain_)) bytes += weight.stored.bytes.size();
     }
   }
   return bytes;
 }
 
-uint64_t gesso_weights::copied_bytes() const {
-  uint64_t bytes = 0;
-  for (const auto& unit : units_) {
-    for (const Weight& weight : unit->weights) {
-      const bool copied = weight.placed.bytes.data() != weight.stored.bytes.data();
-      if (!weight.absent && copied) bytes += weight.placed.bytes.size();
+void gesso_weights::check_files() const {
+  for (const auto& region : regions_) {
+    try {
+      region->check_unchanged();
+    } catch (const Error& error) {
+      throw Error(error.status(), fmt::format("{}: {}", component_, error.what()));
     }
   }
-  return bytes;
 }
 
 const gesso_weights_service_t& gesso_weights::service() {
@@ -521,6 +758,9 @@ const gesso_weights_service_t& gesso_weights::service() {
         const BoundaryClock::Scope timed(self->clock_);
         self->leave(id);
       },
-      [](gesso_weights_t*, uint32_t) {}};
+      [](gesso_weights_t* self, uint32_t id) {
+        const BoundaryClock::Scope timed(self->clock_);
+        gesso::guard(nullptr, [&] { self->prefetch(id); });
+      }};
   return table;
 }

@@ -1,8 +1,9 @@
-// The service "gesso.weights/1" over mapped files, and what a memory policy may do to units.
+// The service "gesso.weights/1" over weight files, and the moving of its units between places.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,16 +11,25 @@
 #include <vector>
 
 #include "engine/weights/mapped_weights.hpp"
+#include "gesso/cpp/error.hpp"
 #include "gesso/kind/memory_policy.h"
 #include "gesso/service/weights.h"
 #include "runtime/boundary_clock.hpp"
+#include "runtime/devices/device.hpp"
+#include "runtime/loader.hpp"
+#include "runtime/timeline.hpp"
+#include "runtime/unit_store.hpp"
+
+namespace gesso::base {
+class FileRegion;
+}
 
 namespace gesso::runtime {
 
 /// A tensor's C header over memory that somebody else owns.
 class BorrowedTensor {
  public:
-  BorrowedTensor(const weights::TensorView& view, DLDataType dtype);
+  BorrowedTensor(const weights::TensorView& view, DLDataType dtype, DLDevice device = {kDLCPU, 0});
   BorrowedTensor(BorrowedTensor&&) = default;
   BorrowedTensor& operator=(BorrowedTensor&&) = default;
   gesso_tensor_t* get() { return tensor_.get(); }
@@ -66,28 +76,44 @@ struct TrainableWeight {
 }  // namespace gesso::runtime
 
 /// One component's weights: what the opaque handle of the C ABI is.
-struct gesso_weights {
+///
+/// A unit is held in one place (or nowhere), and while it is used its views show it in the place of
+/// computation. Where it is held is decided by whoever `watch`es; alone, a unit is taken from the
+/// file with its first use and stays.
+struct gesso_weights : public gesso::runtime::UnitStore {
  public:
-  /// `compute_type`: what requests without a type get.
+  /// `compute_type`: what requests without a type get. `devices` must outlive this.
   gesso_weights(std::string component, std::string role,
                 std::shared_ptr<const gesso::weights::MappedWeights> files,
-                gesso::weights::DType compute_type, gesso::runtime::BoundaryClock* clock);
-  ~gesso_weights();
+                gesso::weights::DType compute_type, gesso::runtime::Devices& devices,
+                gesso::runtime::BoundaryClock* clock);
+  ~gesso_weights() override;
 
   static const gesso_weights_service_t& service();
 
   /// One entry per unit, for the policy; valid while no unit is added.
   std::vector<gesso_unit_info_t> unit_infos() const;
-  /// @throws Error NotSupported for a place that this host cannot serve
-  void set_plan(size_t unit, const gesso_unit_plan_t& plan);
-  /// Brings a unit to a state of its plan (GESSO_PLACE_*). Units in use stay where they are.
-  void move(size_t unit, int32_t state);
+  /// From now on `events` are told of uses, counting this component's units from `first`, and
+  /// `loader` reads ahead. All of them must outlive this, or be taken back by nulls.
+  void watch(gesso::runtime::UnitEvents* events, size_t first, gesso::runtime::Loader* loader,
+             gesso::runtime::Timeline* timeline);
+
+  void set_reads_file(size_t unit, bool reads) override;
+  uint64_t bytes(size_t unit, const gesso::runtime::Place& place) const override;
+  uint64_t copy_bytes(size_t unit) const override;
+  bool computes_from(size_t unit, const gesso::runtime::Place& held,
+                     const gesso::runtime::Place& computation) const override;
+  uint64_t read_bytes(size_t unit, const gesso::runtime::Place& place) const override;
+  void hold(size_t unit, const gesso::runtime::Place& place, bool ahead) override;
+  void release(size_t unit) override;
+  void show(size_t unit, const gesso::runtime::Place& computation) override;
+  void hide(size_t unit) override;
 
   /// Every weight of rank 2 that is no buffer, in the order of declaration.
   std::vector<gesso::runtime::DeltaTarget> targets() const;
   /// Not while a unit is in use. Replaces the updates of target `index`, in the order in which they
   /// apply; empty: none. The stored weight is never written: updates of low rank are shown in the
-  /// unit's view, others are added to a private copy when the unit is placed.
+  /// unit's view, others are added to a private copy when the unit is shown.
   void set_deltas(size_t index, std::vector<gesso::runtime::WeightDelta> deltas);
   /// Changes only which items the updates of a target apply to.
   void set_items(size_t index, const std::vector<uint64_t>& items);
@@ -111,28 +137,46 @@ struct gesso_weights {
   void values_changed();
 
   const std::string& role() const { return role_; }
-  uint64_t mapped_bytes() const;  // used from the files in place
-  uint64_t copied_bytes() const;  // converted or realigned copies held now
+  uint64_t mapped_bytes() const;  // can be used from the files in place
+  /// In copies held now: other types, other devices, read from disk, with updates. Any thread.
+  uint64_t copied_bytes() const { return copied_bytes_; }
+  /// @throws Error  naming the component when a file was changed since it was opened
+  void check_files() const;
 
  private:
   struct Weight;
+  struct Form;
   struct Unit;
   void describe(const char* name, DLTensor* meta);
   uint32_t declare(const char* name, const gesso_weight_request_t* const* requests, uint32_t count);
   void enter(uint32_t id, gesso_unit_view_t* view);
   void leave(uint32_t id);
-  void place(Unit& unit);
-  void place_weight(Weight& weight);
+  void prefetch(uint32_t id);
+  gesso::weights::DType type_in(const Weight& weight, const gesso::runtime::Place& place) const;
+  bool in_place(const Unit& unit, const Weight& weight, const gesso::runtime::Place& place) const;
+  Form lay_out(const Unit& unit, const gesso::runtime::Place& place) const;
+  void fill(const Unit& unit, const Form& source, Form& form, unsigned threads) const;
+  void settle(Unit& unit);
+  void clear(Form& form);
+  void show_weight(Weight& weight, const Form& form, size_t place);
   void show_deltas(Unit& unit);
-  void drop(Unit& unit);
+  std::shared_ptr<const gesso::base::FileRegion> region_of(std::span<const std::byte> bytes);
   Unit& unit(uint32_t id);
   std::string where(const char* name) const;
+  [[noreturn]] void fail(const Unit& unit, const gesso::Error& error) const;
 
   std::string component_, role_;
   std::shared_ptr<const gesso::weights::MappedWeights> files_;
   gesso::weights::DType compute_type_;
+  gesso::runtime::Place plain_;  // main memory, as it is computed
   gesso::runtime::BoundaryClock* clock_;
+  gesso::runtime::UnitEvents* events_ = nullptr;
+  size_t first_ = 0;  // number of the first unit, for `events_`
+  gesso::runtime::Loader* loader_ = nullptr;
+  gesso::runtime::Timeline* timeline_ = nullptr;
   std::vector<std::unique_ptr<Unit>> units_;
+  std::vector<std::shared_ptr<const gesso::base::FileRegion>> regions_;
   std::vector<std::pair<size_t, size_t>> targets_;                // unit and weight
   std::vector<std::unique_ptr<std::vector<int64_t>>> described_;  // shapes handed out by describe
+  std::atomic<uint64_t> copied_bytes_ = 0;
 };

@@ -39,46 +39,78 @@ class Texts {
 };
 
 TextSide side_of(const Run& run, const char* side, const std::vector<size_t>& places,
-                 const std::vector<at::Tensor>& features, const std::vector<at::Tensor>& segments,
-                 const std::vector<at::Tensor>& ids) {
+                 const std::vector<ComposedText>& texts) {
   TextSide made;
   for (size_t i = 0; i < places.size(); ++i) {
-    made.text.push_back(features[places[i]]);
-    run.keep(fmt::format("prompt_embeds.{}.{}", side, i), made.text.back());
-    if (!ids.empty()) run.keep(fmt::format("token_ids.{}.{}", side, i), ids[places[i]]);
-    if (segments.empty()) continue;
-    made.segments.push_back(segments[places[i]]);
-    run.keep(fmt::format("text_segments.{}.{}", side, i), made.segments.back());
+    const ComposedText& text = texts[places[i]];
+    made.text.push_back(text.features);
+    run.keep(fmt::format("prompt_embeds.{}.{}", side, i), text.features);
+    if (text.ids.defined()) run.keep(fmt::format("token_ids.{}.{}", side, i), text.ids);
+    if (!text.segments.defined()) continue;
+    made.segments.push_back(text.segments);
+    run.keep(fmt::format("text_segments.{}.{}", side, i), text.segments);
   }
   return made;
 }
 
+std::vector<ComposedText> run_composer(const Run& run, const std::vector<std::string>& texts) {
+  run.begin("compose", "composer");
+  ValueList values = values_from_json(run.request.composer_values);
+  values.set_texts("prompt", texts);
+  values.set_integer("n_images", static_cast<int64_t>(run.request.edit_images.size()));
+  const Instance& composer = run.parts.get("composer");
+  auto results = OperationRun(composer.component(), GESSO_OP_COMPOSE).run(run.call, values);
+  const std::string& who = composer.plan().info->id;
+  const auto features = take(results, GESSO_PORT_TEXT, texts.size(), who);
+  const auto ids = take_optional(results, GESSO_PORT_TOKEN_IDS, features.size(), who);
+  const auto segments = take_optional(results, GESSO_PORT_TEXT_SEGMENTS, features.size(), who);
+  std::vector<ComposedText> made;
+  for (size_t i = 0; i < features.size(); ++i) {
+    check_finite(features[i],
+                 fmt::format("compose: the features of prompt {} of {}", i + 1, features.size()));
+    made.push_back({features[i], ids.empty() ? at::Tensor() : ids[i],
+                    segments.empty() ? at::Tensor() : segments[i]});
+  }
+  return made;
+}
+
+/// All that the composer reads.
+std::string key_of(const Run& run, const std::string& text) {
+  return fmt::format("{}\n{}\n{}", run.request.composer_values.dump(),
+                     run.request.edit_images.size(), text);
+}
+
 }  // namespace
 
-Conditioning compose(const Run& run) {
+Conditioning compose(const Run& run, PromptCache& cache) {
   const GenerateRequest& request = run.request;
   Texts texts;
   const std::vector<size_t> positive = texts.places_of(request.prompts);
   const std::vector<size_t> negative =
       run.guided() ? texts.places_of(request.negative_prompts) : std::vector<size_t>{};
 
-  ValueList values = values_from_json(request.composer_values);
-  values.set_texts("prompt", texts.list());
-  values.set_integer("n_images", static_cast<int64_t>(request.edit_images.size()));
-  const Instance& composer = run.parts.get("composer");
-  auto results = OperationRun(composer.component(), GESSO_OP_COMPOSE).run(run.call, values);
-  const std::string& who = composer.plan().info->id;
-  const auto features = take(results, GESSO_PORT_TEXT, texts.list().size(), who);
-  for (size_t i = 0; i < features.size(); ++i) {
-    check_finite(features[i],
-                 fmt::format("compose: the features of prompt {} of {}", i + 1, features.size()));
+  std::vector<ComposedText> composed(texts.list().size());
+  std::vector<std::string> missing;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < composed.size(); ++i) {
+    const ComposedText* found = cache.find(key_of(run, texts.list()[i]));
+    if (found) {
+      composed[i] = *found;
+    } else {
+      missing.push_back(texts.list()[i]);
+      places.push_back(i);
+    }
   }
-  const auto ids = take_optional(results, GESSO_PORT_TOKEN_IDS, features.size(), who);
-  const auto segments = take_optional(results, GESSO_PORT_TEXT_SEGMENTS, features.size(), who);
-
+  if (!missing.empty()) {
+    const auto made = run_composer(run, missing);
+    for (size_t i = 0; i < made.size(); ++i) {
+      composed[places[i]] = made[i];
+      cache.keep(key_of(run, missing[i]), made[i]);
+    }
+  }
   Conditioning made;
-  made.positive = side_of(run, "positive", positive, features, segments, ids);
-  made.negative = side_of(run, "negative", negative, features, segments, ids);
+  made.positive = side_of(run, "positive", positive, composed);
+  made.negative = side_of(run, "negative", negative, composed);
   return made;
 }
 

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "runtime/prompt_cache.hpp"
 #include "runtime/run.hpp"
 
 namespace gesso::runtime {
@@ -19,9 +20,9 @@ struct Conditioning {
   std::vector<at::Tensor> image_latents, image_features;  // condition pictures, shared by all
 };
 
-/// Runs the composer; each different prompt once.
+/// Runs the composer, once for each different prompt that `cache` does not have.
 /// @throws Error  Numeric when features are not finite
-Conditioning compose(const Run& run);
+Conditioning compose(const Run& run, PromptCache& cache);
 
 /// Adds the condition pictures (edit_images): their latents, and their features when the pipeline
 /// has an image encoder.

@@ -5,8 +5,11 @@
 #include <fmt/format.h>
 
 #include "gesso/kind/codec.h"
+#include "runtime/activations.hpp"
 #include "runtime/checks.hpp"
+#include "runtime/forecast.hpp"
 #include "runtime/image2lora.hpp"
+#include "runtime/machine.hpp"
 #include "runtime/operation_run.hpp"
 #include "runtime/sampling.hpp"
 
@@ -16,6 +19,20 @@ namespace {
 int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
+
+/// Lets the memory know what tensors take while a job runs.
+class Measured {
+ public:
+  Measured(Memory& memory, const ActivationMeter& meter) : memory_(memory) {
+    memory_.measure(&meter);
+  }
+  ~Measured() { memory_.measure(nullptr); }
+  Measured(const Measured&) = delete;
+  Measured& operator=(const Measured&) = delete;
+
+ private:
+  Memory& memory_;
+};
 
 Event info_event(const std::string& text) {
   Event event;
@@ -39,7 +56,10 @@ PreviewMap preview_map(const Instance& codec, uint32_t& channels) {
 }  // namespace
 
 LoadedPipeline::LoadedPipeline(const config::PipelinePlan& plan, const Watch& watch)
-    : plan_(plan), parts_(plan_, watch), adapters_(parts_), memory_(parts_) {
+    : plan_(plan),
+      parts_(plan_, watch, sim_settings(plan_)),
+      adapters_(parts_),
+      memory_(plan_, parts_) {
   preview_ = preview_map(parts_.get("codec"), latent_channels_);
   for (const config::AdapterPlan& adapter : plan_.adapters) add_adapter(adapter, watch);
 }
@@ -47,14 +67,19 @@ LoadedPipeline::LoadedPipeline(const config::PipelinePlan& plan, const Watch& wa
 void LoadedPipeline::add_adapter(const config::AdapterPlan& plan, const Watch& watch) {
   const c10::InferenceMode inference;
   const Attached attached(parts_.messages(), watch);
+  prompts_.clear();
   adapters_.add(plan, CallScope(watch));
 }
 
 void LoadedPipeline::set_adapter_scale(const std::string& name, double scale) {
+  prompts_.clear();
   adapters_.set_scale(name, scale);
 }
 
-void LoadedPipeline::remove_adapter(const std::string& name) { adapters_.remove(name); }
+void LoadedPipeline::remove_adapter(const std::string& name) {
+  prompts_.clear();
+  adapters_.remove(name);
+}
 
 void LoadedPipeline::check(GenerateRequest& request, const Watch& watch) {
   const int64_t multiple =
@@ -70,9 +95,75 @@ void LoadedPipeline::check(GenerateRequest& request, const Watch& watch) {
   check_request(parts_, plan_, request);
 }
 
+std::vector<StageNeed> LoadedPipeline::needs_of(const GenerateRequest& request) const {
+  return stages_of(parts_, plan_, request, {latent_channels_, preview_.pixels_per_cell});
+}
+
+/// Before any work: whether the request fits, and if not, what would.
+void LoadedPipeline::check_limit(const GenerateRequest& request,
+                                 const std::vector<StageNeed>& needs) const {
+  const Forecaster forecaster(plan_, parts_, needs);
+  const Forecast forecast = forecaster.run(memory_limit(plan_));
+  if (forecast.problem.empty()) return;
+  const auto gib = [](uint64_t bytes) { return static_cast<double>(bytes) / (1 << 30); };
+  std::string advice;
+  if (!request.tiled) {
+    GenerateRequest tiled = request;
+    tiled.tiled = true;
+    const uint64_t less = Forecaster(plan_, parts_, needs_of(tiled)).smallest_limit();
+    advice = fmt::format(", with tiled = true {:.2f} GiB", gib(less));
+  }
+  throw Error(
+      Status::OutOfMemory,
+      fmt::format("memory.vram_limit of {:.2f} GiB is too small: {}. The smallest limit that "
+                  "would do is {:.2f} GiB{}",
+                  gib(forecast.limit), forecast.problem, gib(forecaster.smallest_limit()), advice));
+}
+
+nlohmann::json LoadedPipeline::plan(const GenerateRequest& request,
+                                    const std::vector<uint64_t>& limits, const Watch& watch) {
+  const Attached attached(parts_.messages(), watch);
+  const std::vector<StageNeed> needs = needs_of(request);
+  const Forecaster forecaster(plan_, parts_, needs);
+  const nlohmann::json rates = measure_gemm(watch);
+  const std::string type = parts_.get("denoiser").plan().dtype;
+  const double flops = rates.value("gemm_" + type, 0.0) * 1e9;
+  const double reading = measure_reading(parts_);
+  nlohmann::json forecasts = nlohmann::json::array();
+  for (const uint64_t limit : limits) {
+    forecasts.push_back(forecast_json(forecaster.run(limit), flops, reading));
+  }
+  nlohmann::json components = nlohmann::json::object();
+  for (const ResidentUnit& unit : resident_units(parts_)) {
+    nlohmann::json& entry = components[unit.role];
+    if (entry.is_null()) {
+      entry = {{"units", 0}, {"weights", 0}, {"stored", 0}, {"largest_unit", 0}};
+    }
+    entry["units"] = entry["units"].get<uint64_t>() + 1;
+    entry["weights"] = entry["weights"].get<uint64_t>() + unit.compute_bytes;
+    entry["stored"] = entry["stored"].get<uint64_t>() + unit.stored_bytes;
+    entry["largest_unit"] = std::max(entry["largest_unit"].get<uint64_t>(), unit.compute_bytes);
+  }
+  return {{"policy", parts_.get("memory_policy").plan().info->id},
+          {"height", request.height},
+          {"width", request.width},
+          {"pictures", request.prompts.size()},
+          {"steps", request.num_inference_steps},
+          {"components", components},
+          {"limits", forecasts},
+          {"smallest_limit", forecaster.smallest_limit()},
+          {"gflops", flops * 1e-9},
+          {"read_bytes_per_second", reading}};
+}
+
 Run LoadedPipeline::run_of(const GenerateRequest& request, const Watch& watch,
                            const CallScope& call, Report& report) {
-  return {plan_, parts_, memory_, adapters_, request, watch, call, report, trace_};
+  Run run{plan_, parts_, memory_, adapters_, request, watch, call, report, trace_};
+  if (memory_limit(plan_) > 0) {
+    run.needs = needs_of(request);
+    check_limit(request, run.needs);
+  }
+  return run;
 }
 
 std::vector<gesso_eval_t> LoadedPipeline::schedule(const Run& run) const {
@@ -147,11 +238,15 @@ nlohmann::json LoadedPipeline::generate(const GenerateRequest& request, const Wa
   const CallScope call(watch);
   const auto start = Clock::now();
   parts_.clock().reset();
-  Report report(watch);
+  memory_.begin(watch);
+  ActivationMeter meter;
+  const MemoryWatch memory_watch;
+  const Measured measured(memory_, meter);
+  if (request.record_timeline) memory_.timeline().start();
+  Report report(watch, &memory_.timeline(), &meter);
   const Run run = run_of(request, watch, call, report);
 
-  run.begin("compose", "composer");
-  Conditioning conditioning = compose(run);
+  Conditioning conditioning = compose(run, prompts_);
   for (const at::Tensor& features : conditioning.positive.text) {
     report.json["caption_tokens"].push_back(features.size(0));
   }
@@ -187,6 +282,7 @@ nlohmann::json LoadedPipeline::generate(const GenerateRequest& request, const Wa
     result(decode(run, latents[i], i, inpainting ? &*inpainting : nullptr));
   }
   report.end();
+  memory_.enter_phase("");
 
   report.json["seconds"] = seconds_since(start);
   report.json["seeds"] = request.seeds;
@@ -194,6 +290,9 @@ nlohmann::json LoadedPipeline::generate(const GenerateRequest& request, const Wa
                              {"seconds", parts_.clock().seconds()}};
   report.json["adapters"] = adapters_.describe();
   report.json["memory"] = process_memory();
+  report.json["memory"].update(memory_watch.peaks());
+  report.json["memory"].update(memory_.report());
+  if (request.record_timeline) report.json["timeline"] = memory_.timeline().stop();
   return report.json;
 }
 
@@ -202,11 +301,12 @@ nlohmann::json LoadedPipeline::image2lora(const GenerateRequest& request,
   const c10::InferenceMode inference;
   const Attached attached(parts_.messages(), watch);
   const CallScope call(watch);
-  Report report(watch);
-  const Run run = run_of(request, watch, call, report);
+  memory_.begin(watch);
+  Report report(watch, nullptr, nullptr);
   if (request.image2lora_images.empty()) {
     throw Error(Status::InvalidArgument, "image2lora_images: expected one picture at least");
   }
+  const Run run = run_of(request, watch, call, report);
   const GeneratedLora lora = generate_lora(run, request.image2lora_images);
   report.begin("save");
   nlohmann::json answer = write_lora(lora, file);

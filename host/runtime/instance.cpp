@@ -121,7 +121,8 @@ struct Instance::HostSide {
 };
 
 Instance::Instance(const config::PipelinePlan& pipeline, const config::ComponentPlan& plan,
-                   const Siblings& siblings, const Messages& messages, BoundaryClock& clock)
+                   const Siblings& siblings, const Messages& messages, Devices& devices,
+                   BoundaryClock& clock)
     : plan_(plan), host_(std::make_unique<HostSide>()) {
   host_->siblings = &siblings;
   host_->messages = &messages;
@@ -137,7 +138,7 @@ Instance::Instance(const config::PipelinePlan& pipeline, const config::Component
                   HostSide::get_service};
   if (plan.weights) {
     weights_ = std::make_unique<gesso_weights>(plan.info->id, plan.role, plan.weights,
-                                               compute_type(plan), &clock);
+                                               compute_type(plan), devices, &clock);
   }
 
   ValueList values = values_from_json(plan.values);

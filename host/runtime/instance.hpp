@@ -47,9 +47,10 @@ ValueList values_from_json(const nlohmann::json& object, const std::string& pref
 
 class Instance {
  public:
-  /// Creates and prepares. `siblings` and `messages` must outlive it.
+  /// Creates and prepares. `siblings`, `messages` and `devices` must outlive it.
   Instance(const config::PipelinePlan& pipeline, const config::ComponentPlan& plan,
-           const Siblings& siblings, const Messages& messages, BoundaryClock& clock);
+           const Siblings& siblings, const Messages& messages, Devices& devices,
+           BoundaryClock& clock);
   ~Instance();
   Instance(const Instance&) = delete;
   Instance& operator=(const Instance&) = delete;

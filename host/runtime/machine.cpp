@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "engine/base/file_region.hpp"
 #include "gesso/cpp/error.hpp"
 #include "runtime/report.hpp"
 
@@ -55,6 +56,28 @@ nlohmann::json measure_gemm(const Watch& watch) {
           {"gemm_bf16", std::max(native, widened)},
           {"gemm_bf16_native", native},
           {"gemm_bf16_widened", widened}};
+}
+
+double measure_reading(const Parts& parts) {
+  constexpr uint64_t kMost = 128 << 20;
+  uint64_t bytes = 0;
+  std::vector<std::byte> room;
+  double seconds = 0;
+  for (const auto& instance : parts.all()) {
+    if (!instance->plan().weights) continue;
+    for (const std::string& name : instance->plan().weights->names()) {
+      const weights::TensorView view = *instance->plan().weights->find(name);
+      if (bytes >= kMost) return static_cast<double>(bytes) / seconds;
+      const auto file = base::FileRegion::of(view.bytes);
+      if (!file) continue;
+      room.resize(std::max(room.size(), view.bytes.size()));
+      const auto start = Clock::now();
+      file->read(view.bytes, room.data());
+      seconds += seconds_since(start);
+      bytes += view.bytes.size();
+    }
+  }
+  return seconds > 0 ? static_cast<double>(bytes) / seconds : 0;
 }
 
 }  // namespace gesso::runtime

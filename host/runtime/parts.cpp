@@ -4,7 +4,8 @@
 
 namespace gesso::runtime {
 
-Parts::Parts(const config::PipelinePlan& plan, const Watch& watch) : plan_(plan) {
+Parts::Parts(const config::PipelinePlan& plan, const Watch& watch, const SimSettings& sim)
+    : plan_(plan), devices_(sim) {
   const Attached attached(messages_, watch);
   for (const config::ComponentPlan& component : plan.components) {
     if (watch.cancelled()) throw Error(Status::Cancelled, "cancelled while loading");
@@ -20,7 +21,7 @@ Parts::Parts(const config::PipelinePlan& plan, const Watch& watch) : plan_(plan)
 }
 
 std::unique_ptr<Instance> Parts::make(const config::ComponentPlan& plan) const {
-  return std::make_unique<Instance>(plan_, plan, *this, messages_, clock_);
+  return std::make_unique<Instance>(plan_, plan, *this, messages_, devices_, clock_);
 }
 
 Instance* Parts::find(const std::string& role) const {

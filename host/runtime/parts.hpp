@@ -13,7 +13,7 @@ class Parts : public Siblings {
  public:
   /// Creates and prepares every component of the plan; tells each one as a step of stage "load".
   /// @throws Error  the component's own, with its place in the file; Cancelled
-  Parts(const config::PipelinePlan& plan, const Watch& watch);
+  Parts(const config::PipelinePlan& plan, const Watch& watch, const SimSettings& sim = {});
 
   Instance* find(const std::string& role) const override;
   std::string roles() const override;
@@ -26,9 +26,11 @@ class Parts : public Siblings {
 
   Messages& messages() const { return messages_; }
   BoundaryClock& clock() const { return clock_; }
+  Devices& devices() const { return devices_; }
 
  private:
   const config::PipelinePlan& plan_;
+  mutable Devices devices_;
   mutable Messages messages_;
   mutable BoundaryClock clock_;
   std::vector<std::unique_ptr<Instance>> instances_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -16,10 +17,15 @@ inline double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+class ActivationMeter;
+class Timeline;
+
 /// Seconds per stage; announces each stage as it begins.
 class Report {
  public:
-  explicit Report(const Watch& watch) : watch_(watch) {}
+  /// `timeline` gets the stages, `meter` tells what tensors take in each; both may be null.
+  Report(const Watch& watch, Timeline* timeline, ActivationMeter* meter)
+      : watch_(watch), timeline_(timeline), meter_(meter) {}
   void begin(const std::string& stage);
   void end();
 
@@ -27,11 +33,30 @@ class Report {
 
  private:
   const Watch& watch_;
+  Timeline* timeline_;
+  ActivationMeter* meter_;
+  uint64_t live_before_ = 0;
   std::string stage_;
   Clock::time_point start_;
 };
 
 /// Peak and present memory of this process in bytes: "peak_rss", "anonymous", "file_mapped".
 nlohmann::json process_memory();
+
+/// Looks at this process every few milliseconds, from a thread of its own, as long as it lives.
+class MemoryWatch {
+ public:
+  MemoryWatch();
+  ~MemoryWatch();
+  MemoryWatch(const MemoryWatch&) = delete;
+  MemoryWatch& operator=(const MemoryWatch&) = delete;
+  /// The most so far, in bytes: "peak_anonymous", "peak_file_mapped", "peak_both" at one time; and
+  /// what came from disk, past the page cache: "disk_bytes".
+  nlohmann::json peaks() const;
+
+ private:
+  struct Looking;
+  std::unique_ptr<Looking> looking_;
+};
 
 }  // namespace gesso::runtime

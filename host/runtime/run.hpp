@@ -10,6 +10,7 @@
 #include "runtime/memory.hpp"
 #include "runtime/parts.hpp"
 #include "runtime/report.hpp"
+#include "runtime/stages.hpp"
 
 namespace gesso::runtime {
 
@@ -27,13 +28,18 @@ struct Run {
   const Watch& watch;
   const CallScope& call;
   Report& report;
-  Trace* trace;  // null: nobody looks
+  Trace* trace;                    // null: nobody looks
+  std::vector<StageNeed> needs{};  // where memory is limited
 
   /// A stage begins; the component of `role` does its work.
   void begin(const std::string& stage, const std::string& role) const {
     call.poll();
     report.begin(stage);
     memory.enter_phase(role);
+    for (const StageNeed& need : needs) {
+      if (need.name != stage || need.phase != role || need.roles.empty()) continue;
+      return memory.reserve(need.roles.front(), need.activations, stage);
+    }
   }
   void keep(const std::string& name, const at::Tensor& tensor) const {
     if (trace) trace->tensors[name] = tensor.clone();

@@ -76,6 +76,7 @@ struct GenerateRequest {
   nlohmann::json scheduler_values;         // e.g. {"sigma_shift": 3.0}; only what was set
   nlohmann::json composer_values;          // e.g. {"max_length": 512}
   nlohmann::json metadata;                 // written into every picture under "gesso"
+  bool record_timeline = false;            // the report gets "timeline", a Chrome trace
 };
 
 /// Called with each finished picture, in order; whoever gets it announces it.
@@ -94,6 +95,10 @@ class Pipeline {
   /// Makes a LoRA of image2lora_images and writes it to `file` (.safetensors).
   virtual nlohmann::json image2lora(const GenerateRequest& request,
                                     const std::filesystem::path& file, const Watch& watch) = 0;
+  /// What a picture would take under each of `limits` (bytes; 0: none), without making it:
+  /// {"limits": [...], "smallest_limit": bytes, ...}. Not while a job runs.
+  virtual nlohmann::json plan(const GenerateRequest& request, const std::vector<uint64_t>& limits,
+                              const Watch& watch) = 0;
   /// Adapters act from the next job on; nothing is loaded anew, base weights are never written.
   /// Not while a job runs.
   virtual void add_adapter(const config::AdapterPlan& plan, const Watch& watch) = 0;

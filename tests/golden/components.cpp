@@ -57,7 +57,8 @@ Bench::Bench(std::shared_ptr<registry::Registry> registry, const config::Compone
   pipeline_.name = "case.json";
   pipeline_.registry = std::move(registry);
   pipeline_.numerics = numerics;
-  instance_ = std::make_unique<runtime::Instance>(pipeline_, plan, *this, messages_, clock_);
+  instance_ =
+      std::make_unique<runtime::Instance>(pipeline_, plan, *this, messages_, devices_, clock_);
 }
 
 Tensors Bench::run(const std::string& operation,

@@ -45,6 +45,7 @@ class Bench : public runtime::Siblings {
   config::PipelinePlan pipeline_;
   runtime::Messages messages_;
   runtime::BoundaryClock clock_;
+  runtime::Devices devices_;
   std::unique_ptr<runtime::Instance> instance_;
 };
 

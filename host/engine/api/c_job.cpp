@@ -70,6 +70,20 @@ gesso_status_t gesso_generate(gesso_pipeline_t* pipeline, const gesso_request_t*
   });
 }
 
+gesso_status_t gesso_plan(gesso_pipeline_t* pipeline, const gesso_request_t* from,
+                          const double* limits, uint32_t n_limits, gesso_text_t** answer,
+                          gesso_error_t* error) {
+  return guard(error, [&] {
+    given(answer, "answer") = nullptr;
+    engine_of(pipeline);
+    const auto request = gesso::api::read_struct(from, "gesso_request_t");
+    const nlohmann::json values = gesso::api::read_values(request.values, request.n_values);
+    const auto images = gesso::api::read_images(request.images, request.n_images);
+    if (n_limits > 0) given(limits, "limits");
+    *answer = gesso::api::give(pipeline->pipeline->plan(values, images, {limits, n_limits}));
+  });
+}
+
 gesso_status_t gesso_image2lora(gesso_pipeline_t* pipeline, const gesso_request_t* request,
                                 const char* path, const gesso_job_callbacks_t* callbacks,
                                 gesso_job_t** out, gesso_error_t* error) {

@@ -4,7 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "engine/api/picture_text.hpp"
+#include "engine/base/atomic_file.hpp"
 #include "engine/config/adapters.hpp"
 #include "engine/config/output_path.hpp"
 
@@ -68,6 +71,7 @@ Pipeline::Prepared Pipeline::prepare(const json& values, const config::Images& i
   runtime::Pipeline& pipeline = loaded();
   auto request = config::resolve_request(plan_, values, images);
   request.metadata.update(file_metadata(plan_));
+  request.record_timeline = plan_.output.is_object() && plan_.output.contains("trace");
   std::vector<runtime::Event> remarks;  // of the check; told when the job runs
   {
     const std::lock_guard lock(check_mutex_);
@@ -94,6 +98,25 @@ Pipeline::Prepared Pipeline::prepare_image2lora(const json& values, const config
     return self->loaded().image2lora(request, path, running.watch());
   };
   return {std::move(job), std::move(body)};
+}
+
+json Pipeline::plan(const json& values, const config::Images& images,
+                    std::span<const double> limits) {
+  auto request = config::resolve_request(plan_, values, images);
+  std::vector<uint64_t> bytes;
+  for (const double limit : limits) {
+    if (!(limit >= 0 && limit < 1 << 20)) {
+      throw Error(Status::InvalidArgument,
+                  fmt::format("limits: expected GiB of 0 or more, found {}", limit));
+    }
+    bytes.push_back(static_cast<uint64_t>(limit * (1 << 30)));
+  }
+  json answer;
+  between_jobs([&] {
+    loaded().check(request, runtime::Watch{});
+    answer = loaded().plan(request, bytes, runtime::Watch{});
+  });
+  return answer;
 }
 
 void Pipeline::between_jobs(const std::function<void()>& work) {
@@ -134,6 +157,12 @@ json Pipeline::run(const runtime::GenerateRequest& request, Job& job) {
   };
   json report = loaded().generate(request, watch, keep);
   report["request"] = job.request();
+  if (request.record_timeline) {
+    const std::string trace = plan_.output["trace"];
+    base::write_file(trace, report["timeline"].dump());
+    report.erase("timeline");
+    report["trace"] = trace;
+  }
   return report;
 }
 

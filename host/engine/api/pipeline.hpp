@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 
 #include <nlohmann/json.hpp>
 
@@ -32,6 +33,10 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
   /// The same for gesso_image2lora.
   Prepared prepare_image2lora(const nlohmann::json& values, const config::Images& images,
                               const std::string& path);
+
+  /// What a request would take under each of `limits` (GiB; 0: none). Waits for the jobs before it.
+  nlohmann::json plan(const nlohmann::json& values, const config::Images& images,
+                      std::span<const double> limits);
 
   /// Adapters; each waits for the jobs before it. @throws Error as config::plan_adapter and
   /// runtime::Pipeline

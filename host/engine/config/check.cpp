@@ -108,6 +108,11 @@ json check_generate(const Node* generate, const std::vector<Param>& params,
   return values;
 }
 
+json check_memory(const Node* memory, const Vocabulary& vocabulary, Problems& problems) {
+  return memory ? read_table(*memory, "memory", memory_params(), &vocabulary, problems)
+                : json::object();
+}
+
 json check_output(const Node* output, const Vocabulary& vocabulary, Problems& problems) {
   if (!output) return json::object();
   const json values = read_table(*output, "output", output_params(), &vocabulary, problems);
@@ -139,6 +144,7 @@ Vocabulary make_vocabulary(const std::vector<Param>& generate, const FilledRoles
   if (filled.roles.empty()) vocabulary.add("components.<role>", component_params());
   vocabulary.add("output", output_params());
   vocabulary.add("adapters", adapter_params());
+  vocabulary.add("memory", memory_params());
   return vocabulary;
 }
 
@@ -147,7 +153,7 @@ json read_top_level(const Node& document, const Vocabulary& vocabulary, Problems
   Node flat = document;
   std::erase_if(flat.children, [](const Node& child) {
     return child.key == "components" || child.key == "adapters" || child.key == "generate" ||
-           child.key == "output" || child.key == "train";
+           child.key == "output" || child.key == "memory" || child.key == "train";
   });
   return read_table(flat, "", file_params(), &vocabulary, problems);
 }
@@ -186,6 +192,8 @@ PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Regi
     const Place& place = document.find("variant")->place;
     report_missing_paths(filled.roles, place, *plan.variant, problems);
     plan.components = plan_components(filled.roles, *registry, file, vocabulary, problems);
+    plan.memory = check_memory(document.find("memory"), vocabulary, problems);
+    hand_to_policy(document, plan, problems);
     if (filled.complete) plan.adapters = plan_adapters(document.find("adapters"), plan, problems);
     if (filled.complete) check_defaults(*plan.variant, filled, params, place, problems);
   }

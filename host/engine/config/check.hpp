@@ -64,6 +64,11 @@ std::vector<ComponentPlan> plan_components(const std::vector<FilledRole>& roles,
                                            const FileSettings& file, const Vocabulary& vocabulary,
                                            Problems& problems);
 
+/// Gives the memory policy what [memory] and the components' own `memory` tables say: "vram_limit",
+/// "offload_device", ... and, for the roles in "roles", "denoiser.offload_device", ... Sets the
+/// compute types that they name.
+void hand_to_policy(const Node& document, PipelinePlan& plan, Problems& problems);
+
 /// One problem that lists every file which is needed and not given.
 void report_missing_paths(const std::vector<FilledRole>& roles, const Place& place,
                           const registry::VariantInfo& variant, Problems& problems);

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "engine/base/suggest.hpp"
 #include "engine/config/check.hpp"
 #include "engine/config/component_files.hpp"
@@ -15,6 +17,8 @@ using nlohmann::json;
 using registry::ComponentInfo;
 using registry::Param;
 using registry::Role;
+
+constexpr const char* kPolicyKind = "memory_policy";
 
 bool takes_path(const ComponentInfo& info) {
   return info.pattern || find_param(info.params, "path");
@@ -38,6 +42,25 @@ void check_roles(const Node& components, const registry::VariantInfo& variant, P
         fmt::format("variant \"{}\" has no component \"{}\"{}", variant.name, child.key,
                     advice.empty() ? fmt::format("; it has {}", fmt::join(names, ", ")) : advice));
   }
+}
+
+/// "stream" is short for "org.gesso.stream.policy". The text itself when nothing fits.
+std::string policy_id(const registry::Registry& registry, const std::string& name) {
+  for (const ComponentInfo& component : registry.components()) {
+    if (component.kind == kPolicyKind && component.id == name) return name;
+  }
+  for (const ComponentInfo& component : registry.components()) {
+    if (component.kind != kPolicyKind) continue;
+    if (component.id.find("." + name + ".") != std::string::npos) return component.id;
+  }
+  return name;
+}
+
+/// `policy` of [memory]; null when it is not set.
+const Node* named_policy(const Node& document) {
+  const Node* memory = document.find("memory");
+  const Node* policy = memory && memory->type == NodeType::Table ? memory->find("policy") : nullptr;
+  return policy && policy->type == NodeType::Text ? policy : nullptr;
 }
 
 /// The `id` of the table, else the variant's own component. Null, and a problem, when there is
@@ -77,6 +100,30 @@ const ComponentInfo* choose(const Role& role, const std::string& label, const No
                    fmt::format("{}components.{}.id: {}", whose, label, error.what()),
                    error.status());
   }
+  return nullptr;
+}
+
+/// The policy that [memory] names.
+const ComponentInfo* choose_policy(const Node& policy, const Node* table,
+                                   const registry::Registry& registry, Problems& problems) {
+  if (table && table->type == NodeType::Table && table->find("id")) {
+    problems.error(policy.place,
+                   "memory.policy: components.memory_policy.id is set, too; keep one of them");
+    return nullptr;
+  }
+  const std::string name = policy.scalar.get<std::string>();
+  const std::string id = policy_id(registry, name);
+  std::vector<std::string> ids;
+  for (const ComponentInfo& component : registry.components()) {
+    if (component.kind != kPolicyKind) continue;
+    if (component.id == id) return &component;
+    ids.push_back(component.id);
+  }
+  problems.error(policy.place,
+                 fmt::format("memory.policy: there is no memory policy \"{}\"; there "
+                             "are {}",
+                             name, fmt::join(ids, ", ")),
+                 Status::NotFound);
   return nullptr;
 }
 
@@ -170,7 +217,8 @@ ComponentPlan plan_component(const FilledRole& filled, const registry::Registry&
   plan.dtype = given.value("dtype", file.dtype);
   plan.values = presets(*filled.info);
   plan.values.update(given);
-  for (const char* key : {"id", "dtype", "model_id", "origin_file_pattern"}) {
+  plan.memory = given.value("memory", json::object());
+  for (const char* key : {"id", "dtype", "model_id", "origin_file_pattern", "memory"}) {
     plan.values.erase(key);
   }
   if (filled.info->pattern) {
@@ -207,13 +255,17 @@ FilledRoles fill_roles(const Node& document, const registry::Registry& registry,
   FilledRoles filled;
   const auto fill = [&](const Role& role, const std::string& name, const Node* table) {
     const Place place = table ? table->place : document.find("variant")->place;
-    const ComponentInfo* info = choose(role, name, table, place, registry, variant, problems);
+    const Node* policy = role.kind == kPolicyKind ? named_policy(document) : nullptr;
+    const ComponentInfo* info = policy
+                                    ? choose_policy(*policy, table, registry, problems)
+                                    : choose(role, name, table, place, registry, variant, problems);
     if (info) filled.roles.push_back({&role, name, info, table, place});
     if (!info) filled.complete = false;
   };
   for (const Role& role : variant.roles) {
     const Node* table = components ? components->find(role.name) : nullptr;
-    if (table || role.required) fill(role, role.name, table);
+    const bool named = role.kind == kPolicyKind && named_policy(document);
+    if (table || role.required || named) fill(role, role.name, table);
     if (!components || !role.many) continue;
     for (const Node& child : components->children) {
       if (child.key.starts_with(role.name + "_")) fill(role, child.key, &child);
@@ -248,6 +300,38 @@ std::vector<ComponentPlan> plan_components(const std::vector<FilledRole>& roles,
     plans.push_back(plan_component(filled, registry, file, vocabulary, problems));
   }
   return plans;
+}
+
+void hand_to_policy(const Node& document, PipelinePlan& plan, Problems& problems) {
+  const auto short_type = [](const std::string& name) {
+    return name == "bfloat16" ? "bf16" : name == "float32" ? "f32" : name;
+  };
+  const auto policy = std::ranges::find_if(
+      plan.components, [](const ComponentPlan& c) { return c.info->kind == kPolicyKind; });
+  json values = plan.memory;
+  values.erase("policy");
+  for (ComponentPlan& component : plan.components) {
+    if (!component.memory.empty()) values["roles"].push_back(component.role);
+    for (const auto& [key, value] : component.memory.items()) {
+      values[component.role + "." + key] = value;
+    }
+    const json type =
+        component.memory.value("computation_dtype", plan.memory.value("computation_dtype", json()));
+    if (type.is_null() || !component.info->pattern) continue;
+    const std::string wanted = short_type(type.get<std::string>());
+    const Node* components = document.find("components");
+    const Node* table = components ? components->find(component.role) : nullptr;
+    const Node* dtype = table ? table->find("dtype") : nullptr;
+    if (!dtype) dtype = document.find("dtype");
+    if (dtype && component.dtype != wanted) {
+      problems.error(dtype->place,
+                     fmt::format("components.{}: dtype is \"{}\", but its memory's "
+                                 "computation_dtype is \"{}\"; keep one of them",
+                                 component.role, component.dtype, type.get<std::string>()));
+    }
+    component.dtype = wanted;
+  }
+  if (policy != plan.components.end()) policy->values.update(values);
 }
 
 void report_missing_paths(const std::vector<FilledRole>& roles, const Place& place,

@@ -13,9 +13,9 @@ namespace gesso::config {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kTopLevelKeys[] = {"extends",  "variant",          "numerics",
-                                              "dtype",    "local_model_path", "components",
-                                              "adapters", "generate",         "output"};
+constexpr std::string_view kTopLevelKeys[] = {
+    "extends",    "variant",  "numerics", "dtype",  "local_model_path",
+    "components", "adapters", "generate", "output", "memory"};
 
 /// A file that is being read; a second visit to one is a circle.
 struct Visit {

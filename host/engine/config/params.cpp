@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <regex>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -52,6 +53,48 @@ const std::vector<Param> kFileParams = {
          "folder"),
 };
 
+// Names and meaning as in DiffSynth-Studio's memory control; see docs/memory.md.
+const std::vector<std::string> kStorageTypes = {
+    "file",     "compute",  "disk",    "bf16",          "f32",        "fp8_e4m3",
+    "fp8_e5m2", "bfloat16", "float32", "float8_e4m3fn", "float8_e5m2"};
+
+Param storage(const char* key, const char* summary) {
+  return choice(key, summary, nullptr, kStorageTypes);
+}
+
+Param device(const char* key, const char* summary) {
+  return make(kText, key, summary, nullptr, kDeviceUnit);
+}
+
+const std::vector<Param> kComponentMemoryParams = {
+    storage("offload_dtype", "Type of weights whose component waits for its turn"),
+    device("offload_device", "Where they are then: cpu, disk, cuda:0, sim:0"),
+    storage("onload_dtype", "Type of weights whose component works"),
+    device("onload_device", "Where they are then"),
+    storage("preparing_dtype",
+            "Type of weights that were made ready, as long as vram_limit allows"),
+    device("preparing_device", "Where they are then"),
+    choice("computation_dtype", "The type that is computed in", nullptr,
+           {"bf16", "f32", "bfloat16", "float32"}),
+    device("computation_device", "Where it is computed: cpu, cuda:0, sim:0"),
+    make(kReal, "vram_limit",
+         "What weights and activations may take where it is computed; [memory] only: enforced",
+         nullptr, "GiB", 0.0),
+};
+
+std::vector<Param> all_memory_params() {
+  std::vector<Param> params = {make(
+      kText, "policy",
+      "Who decides where weights are: resident, offload, stream, auto, or another policy's id")};
+  params.insert(params.end(), kComponentMemoryParams.begin(), kComponentMemoryParams.end());
+  params.push_back(make(kReal, "sim_capacity", "Of simulated devices; default: without limit",
+                        nullptr, "GiB", 0.0));
+  params.push_back(make(kReal, "sim_bandwidth",
+                        "Of transfers to simulated devices; default: as fast as memory", nullptr,
+                        "GiB per second", 0.0));
+  return params;
+}
+
 const std::vector<Param> kComponentParams = {
     make(kText, "id", "Another component of the same kind than the variant's own"),
     make(kTexts, "path",
@@ -65,6 +108,7 @@ const std::vector<Param> kComponentParams = {
          "Which files of that model, such as \"transformer/*.safetensors\" or \"tokenizer/\""),
     choice("dtype", "The type that this component computes in; default: the one of the file",
            nullptr, {"bf16", "f32"}),
+    make(kOneTable, "memory", "Where its weights are; default: as [memory] says"),
 };
 
 // Names and defaults as in DiffSynth-Studio's Z-Image pipeline.
@@ -164,6 +208,9 @@ const std::vector<Param> kOutputParams = {
          "File of a contact sheet when there are several pictures; relative to this file", nullptr,
          kPathUnit),
     make(kInt, "quality", "Of JPEG and WebP", 95, "percent", 1, 100),
+    path(kText, "trace",
+         "File of what happened when, for chrome://tracing or ui.perfetto.dev; relative to this "
+         "file"),
 };
 
 bool is_list(int32_t type) { return registry::element_type(type) != type; }
@@ -195,6 +242,7 @@ bool is_flat_table(const json& value) {
 bool has_type(int32_t type, const json& value) {
   switch (type) {
     case kTableValue:
+    case kOneTable:
       return is_flat_table(value);
     case GESSO_VALUE_INT:
       return value.is_number_integer();
@@ -234,11 +282,20 @@ std::string not_a_choice(const Param& param, const json& value) {
                      base::did_you_mean(word, choices));
 }
 
+std::string not_a_device(const Param& param, const json& value) {
+  if (param.unit != kDeviceUnit) return {};
+  static const std::regex pattern("cpu|disk|meta|(cuda|sim)(:[0-9]{1,3})?");
+  const std::string name = value.get<std::string>();
+  if (std::regex_match(name, pattern)) return {};
+  return fmt::format("there is no device \"{}\"; expected cpu, cuda:0, sim:0, disk or meta", name);
+}
+
 Checked check_item(const Param& param, const json& given) {
   const int32_t type = registry::element_type(param.type);
   const json value = to_item_type(type, given);
   if (!has_type(type, value)) return {value, wrong_type(param, given)};
-  std::string problem = out_of_range(param, value);
+  std::string problem = not_a_device(param, value);
+  if (problem.empty()) problem = out_of_range(param, value);
   return {value, problem.empty() ? not_a_choice(param, value) : problem};
 }
 
@@ -249,9 +306,14 @@ const std::vector<Param>& component_params() { return kComponentParams; }
 const std::vector<Param>& generate_params() { return kGenerateParams; }
 const std::vector<Param>& output_params() { return kOutputParams; }
 const std::vector<Param>& adapter_params() { return kAdapterParams; }
+const std::vector<Param>& memory_params() {
+  static const std::vector<Param> kMemoryParams = all_memory_params();
+  return kMemoryParams;
+}
 
 const std::vector<Param>& item_params(std::string_view key) {
   static const std::vector<Param> kNone;
+  if (key == "memory") return kComponentMemoryParams;
   return key == "controlnet_inputs" ? kControlParams : kNone;
 }
 
@@ -319,6 +381,8 @@ std::string expected(const Param& param) {
       return "a text or a list of texts";
     case kTableValue:
       return "a table of single values";
+    case kOneTable:
+      return "a table";
     case kTablesValue:
       return "a table or a list of tables";
     default:

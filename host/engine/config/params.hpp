@@ -14,12 +14,15 @@ namespace gesso::config {
 
 /// A parameter whose unit is this one is a path; in a file it is relative to that file.
 inline constexpr const char* kPathUnit = "path";
+/// One whose unit is this one names a device, such as "cpu" or "cuda:0".
+inline constexpr const char* kDeviceUnit = "device";
 
 // Types that only pipeline files have, beside those of gesso/value.h.
 inline constexpr int32_t kTableValue = 1000;   // a table of single values, as it is
 inline constexpr int32_t kTablesValue = 1001;  // a table or a list of tables; see `item_params`
+inline constexpr int32_t kOneTable = 1002;     // one table; see `item_params`
 
-/// What may stand in one table of a parameter of type `kTablesValue`.
+/// What may stand in one table of a parameter of type `kTablesValue` or `kOneTable`.
 const std::vector<registry::Param>& item_params(std::string_view key);
 
 const std::vector<registry::Param>& adapter_params();  // of every [[adapters]]
@@ -28,6 +31,7 @@ const std::vector<registry::Param>& file_params();       // the top level, witho
 const std::vector<registry::Param>& component_params();  // of every [components.<role>]
 const std::vector<registry::Param>& generate_params();   // [generate]
 const std::vector<registry::Param>& output_params();     // [output]
+const std::vector<registry::Param>& memory_params();     // [memory]
 
 /// [generate] of one variant: the standard parameters, with the variant's defaults and limits, then
 /// the run parameters of its scheduler and its composer.

@@ -23,6 +23,7 @@ struct ComponentPlan {
   std::shared_ptr<const weights::MappedWeights> weights;  // null: takes none
   nlohmann::json values;  // its setup parameters by key, presets filled in; plus "path" if any
   nlohmann::json config;  // config.json beside the weights, flat; null: there is none
+  nlohmann::json memory = nlohmann::json::object();  // its own settings for the memory policy
 };
 
 /// One entry of [[adapters]]: a LoRA file and how it acts.
@@ -52,8 +53,9 @@ struct PipelinePlan {
   std::string local_model_path;  // where models are looked for; "": the usual place
   std::vector<ComponentPlan> components;
   std::vector<AdapterPlan> adapters;
-  nlohmann::json generate;  // what the file sets in [generate], checked
-  nlohmann::json output;    // what the file sets in [output], checked
+  nlohmann::json memory = nlohmann::json::object();  // what the file sets in [memory], checked
+  nlohmann::json generate;                           // what the file sets in [generate], checked
+  nlohmann::json output;                             // what the file sets in [output], checked
 
   /// Null when no component fills the role.
   const ComponentPlan* component(std::string_view role) const;

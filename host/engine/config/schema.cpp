@@ -32,6 +32,8 @@ json type_schema(const Param& param) {
   switch (param.type) {
     case kTablesValue:
       return one_or_many(table_schema("One of them", item_params(param.key), /*open=*/false));
+    case kOneTable:
+      return table_schema(param.summary.c_str(), item_params(param.key), /*open=*/false);
     case kTableValue:
       return {{"type", "object"},
               {"additionalProperties", {{"type", {"string", "number", "boolean"}}}}};
@@ -54,7 +56,7 @@ json type_schema(const Param& param) {
 
 json param_schema(const Param& param) {
   json schema = type_schema(param);
-  const bool told = param.unit.empty() || param.unit == kPathUnit;
+  const bool told = param.unit.empty() || param.unit == kPathUnit || param.unit == kDeviceUnit;
   schema["description"] = told ? param.summary : fmt::format("{} ({})", param.summary, param.unit);
   if (!param.preset.is_null()) schema["default"] = param.preset;
   return schema;
@@ -169,6 +171,8 @@ json pipeline_schema(const registry::Registry* registry, const VariantInfo* vari
       {"items", table_schema("A LoRA", adapter_params(), /*open=*/false)}};
   properties["generate"] = generate_schema(registry, variant);
   properties["output"] = table_schema("Where results go", output_params(), /*open=*/false);
+  properties["memory"] =
+      table_schema("Where weights are, and what they may take", memory_params(), /*open=*/false);
   if (registry) properties["variant"] = variant_schema(*registry, variant);
   return schema;
 }

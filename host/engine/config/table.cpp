@@ -125,6 +125,11 @@ json read_tables(const Node& node, const Param& param, const std::string& label,
 json read_value(const Node& node, const Param& param, const std::string& label,
                 Problems& problems) {
   if (param.type == kTablesValue) return read_tables(node, param, label, problems);
+  if (param.type == kOneTable) {
+    Vocabulary vocabulary;
+    vocabulary.add(label, item_params(param.key));
+    return read_table(node, label, item_params(param.key), &vocabulary, problems);
+  }
   if (has_date(node)) {
     problems.error(node.place,
                    fmt::format("{}: expected {}, found a date or time; put it in quotes "

@@ -27,7 +27,8 @@ std::vector<ItemShapes> check_shapes(const Inputs& inputs, const DitConfig& conf
     expect(s.latents.size() == 3 && s.latents[0] == config.latent_channels,
            "latents " + std::to_string(i) + ": expected [" +
                std::to_string(config.latent_channels) + ", H, W], found " + shape_text(s.latents));
-    expect(s.text.size() == 2 && s.text[1] == config.text_dim,
+    const bool not_known = s.text.size() == 2 && s.text[1] == -1;  // of an estimate
+    expect(s.text.size() == 2 && (s.text[1] == config.text_dim || not_known),
            "text " + std::to_string(i) + ": expected [tokens, " + std::to_string(config.text_dim) +
                "], found " + shape_text(s.text) + "; is this text encoder of another model?");
     items.push_back(s);

@@ -4,6 +4,16 @@
 #include <ATen/ops/cat.h>
 
 namespace gesso::z_image {
+namespace {
+
+/// Announces the block behind block `i`: of the same stack, else the first of the stack after it.
+void prefetch_after(size_t i, const std::vector<Block>& stack,
+                    const std::vector<Block>& then = {}) {
+  if (i + 1 < stack.size()) return stack[i + 1].prefetch();
+  if (!then.empty()) then.front().prefetch();
+}
+
+}  // namespace
 
 /// One item on its way through the network.
 struct Dit::State {
@@ -48,6 +58,7 @@ std::vector<at::Tensor> Dit::velocity(const Call& call, const std::vector<DitIte
   }
   show_embedded(call, injectors, batch);
   for (size_t i = 0; i < noise_refiner_.size(); ++i) {
+    prefetch_after(i, noise_refiner_, context_refiner_);
     {
       const auto scope = noise_refiner_[i].enter(call);
       for (State& s : batch) scope.forward(s.x_LD, s.image_rotary, s.condition_1C, s.item);
@@ -58,14 +69,15 @@ std::vector<at::Tensor> Dit::velocity(const Call& call, const std::vector<DitIte
     const auto scope = caption_embedder_.enter(call);
     for (State& s : batch) s.caption_LD = scope.forward(s.input.text_LT, s.item);
   }
-  for (Block& block : context_refiner_) {
-    const auto scope = block.enter(call);
+  for (size_t i = 0; i < context_refiner_.size(); ++i) {
+    prefetch_after(i, context_refiner_, layers_);
+    const auto scope = context_refiner_[i].enter(call);
     for (State& s : batch) scope.forward(s.caption_LD, s.caption_rotary, {}, s.item);
   }
   join(batch);
   show_joined(call, injectors, batch);
   for (size_t i = 0; i < layers_.size(); ++i) {
-    if (i + 1 < layers_.size()) layers_[i + 1].prefetch();
+    prefetch_after(i, layers_);
     {
       const auto scope = layers_[i].enter(call);
       for (State& s : batch) scope.forward(s.x_LD, s.rotary, s.condition_1C, s.item);

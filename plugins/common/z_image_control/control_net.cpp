@@ -85,10 +85,10 @@ class ControlNet::Run : public Injector {
     if (point == points_.embed) return begin(call, taps);
     if (point == points_.unified) return join(call, taps);
     for (size_t i = 0; i < points_.refiners.size(); ++i) {
-      if (point == points_.refiners[i]) return step(call, net_.refiners_[i], residuals);
+      if (point == points_.refiners[i]) return step(call, net_.refiners_, i, residuals);
     }
     for (size_t i = 0; i < points_.layers.size(); ++i) {
-      if (point == points_.layers[i]) return step(call, net_.layers_[i], residuals);
+      if (point == points_.layers[i]) return step(call, net_.layers_, i, residuals);
     }
   }
 
@@ -163,7 +163,10 @@ class ControlNet::Run : public Injector {
     }
   }
 
-  void step(const Call& call, ControlBlock& block, const Residuals& residuals) {
+  void step(const Call& call, std::vector<ControlBlock>& blocks, size_t place,
+            const Residuals& residuals) {
+    ControlBlock& block = blocks[place];
+    block.after.prefetch();
     {
       const auto scope = block.block.enter(call);
       for (size_t i = 0; i < items_.size(); ++i) {
@@ -171,6 +174,7 @@ class ControlNet::Run : public Injector {
         scope.forward(item.state_LD, item.rotary, item.condition_1C, static_cast<int64_t>(i));
       }
     }
+    if (place + 1 < blocks.size()) blocks[place + 1].block.prefetch();
     const auto w = block.after.enter(call);
     for (size_t i = 0; i < items_.size(); ++i) {
       at::Tensor residual = project(w, items_[i].state_LD, static_cast<int64_t>(i));

@@ -8,20 +8,22 @@
 #include <span>
 #include <vector>
 
-#include "gesso/cpp/plugin.hpp"
+#include "memory_policy/quiet.hpp"
 
 namespace gesso::resident {
 namespace {
 
 constexpr gesso_place_t kResident{"cpu", "compute"};
 
-class Policy : public Component<Policy, MemoryPolicyInterface> {
+class Policy : public Component<Policy, memory_policy::QuietInterface> {
  public:
   static constexpr Info info{.id = "org.gesso.resident.policy",
                              .kind = "memory_policy",
                              .name = "Resident",
                              .version = "0.1.0",
                              .summary = "All weights stay in main memory, ready to compute"};
+
+  static constexpr uint32_t ignores = ~uint32_t{0};
 
   std::vector<gesso_unit_plan_t> plan(std::span<const gesso_unit_info_t* const> units,
                                       std::span<const gesso_budget_t* const>) {

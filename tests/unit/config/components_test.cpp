@@ -186,3 +186,37 @@ TEST_CASE("an override may name weights relative to the working folder") {
                                fs::relative(shop.folder() / "denoiser.safetensors").string()});
   CHECK(plan.component("denoiser")->files.size() == 1);
 }
+
+TEST_CASE("[memory] chooses the policy and gives it every setting; a component's own win") {
+  const Workshop shop;
+  const auto plan = shop.load(replaced(kWorking, "[components.codec]", R"([components.codec]
+memory = { offload_device = "cpu", computation_dtype = "float32" })") +
+                              R"([memory]
+policy = "org.test.policy"
+offload_device = "disk"
+vram_limit = 3
+)");
+  const config::ComponentPlan& policy = *plan.component("memory_policy");
+  CHECK(policy.info->id == "org.test.policy");
+  CHECK(policy.values["offload_device"] == "disk");
+  CHECK(policy.values["vram_limit"] == 3.0);
+  CHECK(policy.values["roles"] == nlohmann::json{"codec"});
+  CHECK(policy.values["codec.offload_device"] == "cpu");
+  CHECK(plan.component("codec")->dtype == "f32");
+  CHECK(plan.component("denoiser")->dtype == "bf16");
+  CHECK_FALSE(plan.component("codec")->values.contains("memory"));
+}
+
+TEST_CASE("what is wrong in [memory] is told with its place") {
+  const Workshop shop;
+  CHECK(shop.problem(kWorking + "[memory]\npolicy = \"none\"\n") ==
+        "emoji.toml:11:10: memory.policy: there is no memory policy \"none\"; there are "
+        "org.test.policy");
+  CHECK(shop.problem(kWorking + "[memory]\npolicy = \"org.test.policy\"\nonload_device = \"gpu\"\n")
+            .find("emoji.toml:12:17: memory.onload_device: there is no device \"gpu\"") == 0);
+  CHECK(shop.problem(kWorking + "[memory]\npolicy = \"org.test.policy\"\nvram_limt = 1\n")
+            .find("did you mean \"vram_limit\"") != std::string::npos);
+  CHECK(shop.problem("dtype = \"bf16\"\n" + kWorking +
+                     "[memory]\npolicy = \"org.test.policy\"\ncomputation_dtype = \"f32\"\n")
+            .find("keep one of them") != std::string::npos);
+}

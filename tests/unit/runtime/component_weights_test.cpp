@@ -24,6 +24,7 @@ class File {
          {"vector", {weights::DType::BF16, {2}, std::as_bytes(std::span(vector)), nullptr}}});
   }
   ~File() { std::filesystem::remove(path_); }
+  const std::filesystem::path& path() const { return path_; }
   std::shared_ptr<const weights::MappedWeights> map() const {
     return std::make_shared<weights::MappedWeights>(
         weights::MappedWeights::as_stored(weights::WeightSet::open(path_)));
@@ -36,7 +37,11 @@ class File {
 struct Fixture {
   File file;
   runtime::BoundaryClock clock;
-  gesso_weights raw{"org.example.part", "denoiser", file.map(), weights::DType::F32, &clock};
+  runtime::Devices devices{{64 << 10, 0}};
+  runtime::Loader loader;
+  runtime::Timeline timeline;
+  gesso_weights raw{"org.example.part",  "denoiser", file.map(),
+                    weights::DType::F32, devices,    &clock};
   Weights weights{&gesso_weights::service(), &raw};
   Call call{nullptr};
 };
@@ -55,7 +60,7 @@ TEST_CASE_FIXTURE(Fixture, "weights of the compute type are used in place, other
   CHECK(floats(guard[1])[1] == 2);
   CHECK((guard[0].parts[0]->flags & DLPACK_FLAG_BITMASK_READ_ONLY) != 0);
   CHECK(raw.mapped_bytes() == 24);
-  CHECK(raw.copied_bytes() == 8);
+  CHECK(raw.copied_bytes() == 64);  // two floats, rounded up
 }
 
 TEST_CASE_FIXTURE(Fixture, "a request may fix the type") {
@@ -105,23 +110,154 @@ TEST_CASE_FIXTURE(Fixture, "describe tells shape and type without placing anythi
   CHECK_FALSE(weights.find("absent"));
 }
 
-TEST_CASE_FIXTURE(Fixture,
-                  "a unit in use is not moved; a free one can be put away and comes back") {
-  const Unit unit = weights.declare("all", {{"vector", {2}}});
-  const gesso_place_t cpu{"cpu", "compute"}, disk{"disk", "file"};
-  raw.set_plan(0, {{disk, cpu, cpu, cpu}});
-  {
-    const auto guard = unit.enter(call);
-    raw.move(0, GESSO_PLACE_OFFLOAD);
-    CHECK(raw.copied_bytes() == 8);
-  }
-  raw.move(0, GESSO_PLACE_OFFLOAD);
-  CHECK(raw.copied_bytes() == 0);
-  CHECK(floats(unit.enter(call)[0])[0] == 1);
+namespace {
+
+runtime::Place place(runtime::Devices& devices, const char* device, const char* storage) {
+  const bool nowhere = runtime::is_nowhere(device);
+  return {device, storage, nowhere ? nullptr : &devices.get(device), std::nullopt};
 }
 
-TEST_CASE_FIXTURE(Fixture, "a place that this host cannot serve is refused by name") {
-  weights.declare("all", {{"vector", {2}}});
-  const gesso_place_t cuda{"cuda:0", "compute"};
-  CHECK_THROWS_AS(raw.set_plan(0, {{cuda, cuda, cuda, cuda}}), Error);
+/// What goes wrong, as text.
+template <class Body>
+std::string told(Body body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a unit is held on a device, shown, let go, and comes back") {
+  const Unit unit = weights.declare("all", {{"matrix", {2, 3}}, {"vector", {2}}});
+  const runtime::Place sim = place(devices, "sim:0", "compute");
+  CHECK(raw.bytes(0, sim) == 128);
+  CHECK(raw.read_bytes(0, sim) == 28);
+  raw.hold(0, sim, false);
+  CHECK(raw.computes_from(0, sim, sim));
+  raw.show(0, sim);
+  CHECK(raw.copied_bytes() == 128);
+  CHECK(devices.get("sim:0").usage().used == 128);
+  CHECK(devices.get("sim:0").usage().bytes_in == 32);
+  const auto guard = unit.enter(call);
+  CHECK(floats(guard[0])[5] == 6);
+  CHECK(floats(guard[1])[1] == 2);
+  raw.release(0);
+  CHECK(raw.copied_bytes() == 0);
+  CHECK(devices.get("sim:0").usage().used == 0);
+  CHECK(devices.get("sim:0").usage().peak == 128);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is held elsewhere, or in another type, is copied for each use") {
+  weights.declare("all", {{"matrix", {2, 3}}});
+  const runtime::Place cpu = place(devices, "cpu", "compute"),
+                       sim = place(devices, "sim:0", "compute");
+  runtime::Place fp8 = place(devices, "cpu", "fp8_e4m3");
+  fp8.dtype = weights::DType::F8_E4M3;
+  for (const runtime::Place& held : {cpu, fp8}) {
+    raw.hold(0, held, false);
+    CHECK_FALSE(raw.computes_from(0, held, sim));
+    raw.show(0, sim);
+    CHECK(devices.get("sim:0").usage().used == 64);
+    raw.hide(0);
+    CHECK(devices.get("sim:0").usage().used == 0);
+  }
+  CHECK(raw.bytes(0, fp8) == 64);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a file is used where it is mapped unless the unit may be on disk") {
+  weights.declare("all", {{"matrix", {2, 3}}});
+  const runtime::Place cpu = place(devices, "cpu", "compute");
+  raw.hold(0, cpu, false);
+  CHECK(raw.copied_bytes() == 0);
+  CHECK(raw.read_bytes(0, cpu) == 0);
+  raw.release(0);
+  raw.set_reads_file(0, true);
+  CHECK(raw.read_bytes(0, cpu) == 24);
+  raw.hold(0, cpu, false);
+  CHECK(raw.copied_bytes() == 64);
+}
+
+TEST_CASE_FIXTURE(Fixture, "another thread reads ahead; its use waits for it") {
+  const Unit unit = weights.declare("all", {{"matrix", {2, 3}}, {"vector", {2}}});
+  raw.watch(nullptr, 0, &loader, &timeline);
+  raw.set_reads_file(0, true);
+  timeline.start();
+  for (int i = 0; i < 50; ++i) {
+    raw.hold(0, place(devices, "cpu", "compute"), true);
+    const auto guard = unit.enter(call);
+    CHECK(floats(guard[0])[5] == 6);
+    CHECK(floats(guard[1])[1] == 2);
+    raw.release(0);
+  }
+  const nlohmann::json trace = timeline.stop();
+  size_t reads = 0;
+  for (const auto& event : trace.at("traceEvents")) reads += event.value("cat", "") == "read";
+  CHECK(reads == 50);
+  raw.hold(0, place(devices, "cpu", "compute"), true);  // never used: ends with its owner
+}
+
+TEST_CASE_FIXTURE(Fixture, "a device that is full says what it has") {
+  weights.declare("all", {{"matrix", {2, 3}}});
+  const auto taken = devices.get("sim:0").allocate(64 << 10);
+  CHECK(told([&] { raw.hold(0, place(devices, "sim:0", "compute"), false); }) ==
+        "org.example.part: unit \"all\": device \"sim:0\" has no 0.0 MiB left; 0.1 MiB are in use");
+  CHECK(raw.copied_bytes() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a file that was cut or changed is an error that names the unit, and no signal") {
+  const Unit unit = weights.declare("all", {{"matrix", {2, 3}}});
+  raw.set_reads_file(0, true);
+  const auto kept = std::filesystem::file_size(file.path());
+  const auto time = std::filesystem::last_write_time(file.path());
+  SUBCASE("cut") {
+    std::filesystem::resize_file(file.path(), 16);
+    for (const bool ahead : {false, true}) {
+      raw.watch(nullptr, 0, &loader, &timeline);
+      const std::string text = told([&] {
+        raw.hold(0, place(devices, "cpu", "compute"), ahead);
+        raw.show(0, place(devices, "cpu", "compute"));
+      });
+      CHECK(text.find("org.example.part: unit \"all\": ") == 0);
+      CHECK(text.find("became shorter while it was in use") != std::string::npos);
+      CHECK(raw.copied_bytes() == 0);
+    }
+  }
+  SUBCASE("touched") {
+    std::filesystem::last_write_time(file.path(), time + std::chrono::seconds(1));
+    CHECK(told([&] { raw.check_files(); }).find("was changed while it was in use") !=
+          std::string::npos);
+    std::filesystem::last_write_time(file.path(), time);
+    raw.check_files();
+    CHECK(floats(unit.enter(call)[0])[5] == 6);  // usable again
+  }
+  CHECK(kept > 16);
+}
+
+TEST_CASE("devices are known by name") {
+  runtime::Devices devices;
+  CHECK(devices.get("cpu").is_host());
+  CHECK(&devices.get("sim:1") != &devices.get("sim:0"));
+  CHECK(told([&] { devices.get("gpu"); }).find("there is no device \"gpu\"") == 0);
+  CHECK(told([&] { devices.get("cuda:0"); }).find("device \"cuda:0\"") == 0);
+  CHECK_THROWS_AS(devices.get("sim:x"), Error);
+}
+
+TEST_CASE("a simulated device has a capacity and a bandwidth") {
+  runtime::Devices devices({1 << 20, 64 << 20});
+  runtime::Device& sim = devices.get("sim:0");
+  const std::vector<std::byte> bytes(1 << 20, std::byte{7});
+  const auto memory = sim.allocate(bytes.size());
+  const auto start = runtime::Clock::now();
+  sim.write(memory.get(), bytes);
+  CHECK(runtime::seconds_since(start) >= 1.0 / 64 * 0.99);
+  CHECK_THROWS_AS(sim.allocate(1), Error);
+  std::vector<std::byte> back(bytes.size());
+  sim.read(memory.get(), back);
+  CHECK(back == bytes);
+  CHECK(sim.usage().bytes_in == bytes.size());
+  CHECK(sim.usage().bytes_out == bytes.size());
 }

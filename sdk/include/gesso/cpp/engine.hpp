@@ -161,6 +161,15 @@ class Pipeline {
       return gesso_image2lora(handle_.get(), &request, path.c_str(), callbacks, job, error);
     });
   }
+  /// JSON; `limits` in GiB, 0: none. See gesso_plan.
+  std::string plan(const std::vector<double>& limits, const ValueList& values = {}) {
+    const gesso_request_t request{sizeof(gesso_request_t), values.size(), values.data(), nullptr,
+                                  0};
+    return take_text([&](auto** text, auto* e) {
+      return gesso_plan(handle_.get(), &request, limits.data(),
+                        static_cast<uint32_t>(limits.size()), text, e);
+    });
+  }
   void add_adapter(const std::string& path, const ValueList& values = {}) {
     ErrorText error;
     check(gesso_pipeline_add_adapter(handle_.get(), path.c_str(), values.data(), values.size(),

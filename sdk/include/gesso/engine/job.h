@@ -62,6 +62,13 @@ GESSO_API gesso_status_t GESSO_CALL gesso_generate(gesso_pipeline_t* pipeline,
                                                    const gesso_request_t* request,
                                                    const gesso_job_callbacks_t* callbacks,
                                                    gesso_job_t** out, gesso_error_t* error);
+/* What a request would take, without making it, as JSON (docs/memory.md): for each of `limits`
+ * (GiB; 0: without limit) the stages with their weights, activations, peak and seconds, and the
+ * smallest limit that would do. Waits for the jobs of the pipeline; not from a callback of one. */
+GESSO_API gesso_status_t GESSO_CALL gesso_plan(gesso_pipeline_t* pipeline,
+                                               const gesso_request_t* request, const double* limits,
+                                               uint32_t n_limits, gesso_text_t** answer,
+                                               gesso_error_t* error);
 /* Makes a LoRA of the pictures "image2lora_images" and writes it to `path` (.safetensors); the
  * pipeline has a generator in the role "image2lora". No pictures come out; the report tells targets
  * and rank. */
