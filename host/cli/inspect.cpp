@@ -1,6 +1,7 @@
 // gesso inspect: what weight files are.
 #include <fmt/format.h>
 
+#include <cctype>
 #include <memory>
 
 #include <nlohmann/json.hpp>
@@ -18,6 +19,11 @@ struct Options {
   bool as_json = false, tensors = false;
 };
 
+std::string upper(std::string name) {
+  for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
 void print(const std::string& file, const json& answer, bool tensors) {
   const json& total = answer["total"];
   fmt::print("{}: {}\n", file, text(answer["summary"]));
@@ -27,6 +33,12 @@ void print(const std::string& file, const json& answer, bool tensors) {
     fmt::print("  {}: {} tensors, {}\n", dtype, text(part["tensors"]),
                bytes_text(part["size_bytes"]));
   }
+  for (const auto& [format, part] : answer["formats"].items()) {
+    if (answer["dtypes"].contains(upper(format))) continue;  // plain: told above
+    fmt::print("  stored as {}: {} weights, {}\n", format, text(part["weights"]),
+               bytes_text(part["size_bytes"]));
+  }
+  for (const json& problem : answer["problems"]) fmt::print("  problem: {}\n", text(problem));
   fmt::print("  structure hash {}\n", text(answer["structure_hash"]));
   if (!tensors) return;
   for (const json& tensor : answer["tensors"]) {

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "engine/base/file_region.hpp"
-#include "engine/weights/convert.hpp"
+#include "engine/weights/stored_weight.hpp"
 #include "gesso/cpp/error.hpp"
 #include "gesso/cpp/torch.hpp"
 #include "gesso/ext/training.h"
@@ -132,13 +132,15 @@ using gesso::runtime::Timeline;
 using gesso::runtime::TrainableWeight;
 using gesso::runtime::WeightDelta;
 using gesso::weights::DType;
+using gesso::weights::Encoding;
+using gesso::weights::StoredWeight;
 using gesso::weights::TensorView;
 
 struct gesso_weights::Weight {
   std::string name;
-  TensorView stored;                                    // in the file
-  std::shared_ptr<const gesso::base::FileRegion> file;  // null: `stored` is in other memory
-  DType wanted;                                         // what the component computes with
+  StoredWeight stored;  // in the file, or in memory when its format was changed
+  std::vector<std::shared_ptr<const gesso::base::FileRegion>> files;  // of its parts; null: none
+  DType wanted;                     // what the component computes with
   bool fixed_type = false;          // the request names the type, storage formats leave it alone
   bool absent = false;              // an optional weight that the file does not have
   uint32_t flags = 0;               // of the request
@@ -164,19 +166,21 @@ struct gesso_weights::Weight {
                        [this](const WeightDelta& delta) { return !adds(delta); });
   }
   bool is_aligned() const {
-    const auto address = reinterpret_cast<uintptr_t>(stored.bytes.data());
-    return address % gesso::weights::block_bytes(stored.dtype) == 0;
+    const auto address = reinterpret_cast<uintptr_t>(stored.data().bytes.data());
+    return address % static_cast<uintptr_t>(gesso::weights::block_bytes(stored.data().dtype)) == 0;
   }
 };
 
 /// The bytes of a unit in one place, weight by weight.
 struct gesso_weights::Form {
-  std::optional<Place> place;       // nothing: nowhere
-  std::vector<TensorView> weights;  // in the order of the unit; parts of the block, or of the file
+  std::optional<Place> place;         // nothing: nowhere
+  std::vector<StoredWeight> weights;  // in the order of the unit; in the block, or in the file
   std::shared_ptr<std::byte> block;
   uint64_t block_bytes = 0;
 
-  bool is_in_block(const TensorView& view) const { return block && view.owner == block; }
+  bool is_in_block(const StoredWeight& weight) const {
+    return block && !weight.parts.empty() && weight.data().owner == block;
+  }
 };
 
 struct gesso_weights::Unit {
@@ -223,31 +227,75 @@ void check_shape(const std::string& where, std::span<const int64_t> found,
   }
 }
 
-/// One weight from where it is to another place and type.
-/// @param from  the device that `source` lies on
+/// Bytes of `part` in main memory; `kept` holds them when they are a copy.
+/// @param from  the device that `part` lies on
 /// @param file  that it is read from instead; null: none
-void copy_weight(const TensorView& source, Device* from, const gesso::base::FileRegion* file,
-                 DType target, std::byte* to, Device& device, unsigned threads) {
-  const size_t size = static_cast<size_t>(*gesso::weights::byte_size(target, source.shape));
-  TensorView view = source;
-  std::vector<std::byte> raw, converted;
+std::span<const std::byte> in_memory(const TensorView& part, Device* from,
+                                     const gesso::base::FileRegion* file,
+                                     std::vector<std::byte>& kept) {
+  if (!file && from->is_host()) return part.bytes;
+  kept.resize(part.bytes.size());
   if (file) {
-    if (device.is_host() && source.dtype == target) return file->read(source.bytes, to);
-    raw.resize(source.bytes.size());
-    file->read(source.bytes, raw.data());
-    view.bytes = raw;
-  } else if (!from->is_host()) {
-    raw.resize(source.bytes.size());
-    from->read(source.bytes.data(), raw);
-    view.bytes = raw;
+    file->read(part.bytes, kept.data());
+  } else {
+    from->read(part.bytes.data(), kept);
   }
-  if (device.is_host()) return gesso::weights::convert_into(view, target, {to, size}, threads);
-  if (view.dtype != target) {
-    converted.resize(size);
-    gesso::weights::convert_into(view, target, converted, threads);
-    view.bytes = converted;
+  return kept;
+}
+
+std::byte* writable(const TensorView& view) { return const_cast<std::byte*>(view.bytes.data()); }
+
+using Files = std::vector<std::shared_ptr<const gesso::base::FileRegion>>;
+
+/// The same tensors in another place.
+void copy_parts(const StoredWeight& source, Device* from, const Files* files,
+                const StoredWeight& to, Device& device) {
+  for (size_t i = 0; i < source.parts.size(); ++i) {
+    const TensorView& part = source.parts[i];
+    const auto* file = files ? (*files)[i].get() : nullptr;
+    std::byte* target = writable(to.parts[i]);
+    if (file && device.is_host()) {
+      file->read(part.bytes, target);
+      continue;
+    }
+    std::vector<std::byte> kept;
+    const auto bytes = in_memory(part, from, file, kept);
+    if (device.is_host()) {
+      std::copy(bytes.begin(), bytes.end(), target);
+    } else {
+      device.write(target, bytes);
+    }
   }
-  device.write(to, view.bytes);
+}
+
+/// One weight from where it is to another place and, when `to` is plain, its type.
+/// @param from   the device that `source` lies on
+/// @param files  that its parts are read from instead; null: none
+void copy_weight(const StoredWeight& source, Device* from, const Files* files,
+                 const StoredWeight& to, Device& device, unsigned threads) {
+  const bool same = source.encoding == to.encoding && source.data().dtype == to.data().dtype;
+  if (same) return copy_parts(source, from, files, to, device);
+  StoredWeight near = source;
+  std::vector<std::vector<std::byte>> kept(source.parts.size());
+  for (size_t i = 0; i < kept.size(); ++i) {
+    const auto* file = files ? (*files)[i].get() : nullptr;
+    near.parts[i].bytes = in_memory(source.parts[i], from, file, kept[i]);
+  }
+  const TensorView& target = to.data();
+  const size_t size = target.bytes.size();
+  if (device.is_host()) {
+    return gesso::weights::decode_into(near, target.dtype, {writable(target), size}, threads);
+  }
+  std::vector<std::byte> decoded(size);
+  gesso::weights::decode_into(near, target.dtype, decoded, threads);
+  device.write(writable(target), decoded);
+}
+
+/// Lets go of mapped pages that are not used as they lie.
+void drop_pages(const StoredWeight& stored, const Files& files) {
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (files[i]) gesso::base::drop_pages(stored.parts[i].bytes);
+  }
 }
 
 constexpr uint64_t kAlignment = 64;
@@ -258,8 +306,16 @@ uint64_t size_in(DType type, const gesso::weights::Shape& shape) {
   return static_cast<uint64_t>(gesso::weights::byte_size(type, shape).value_or(0));
 }
 
-bool is_plain_float(DType type) {
-  return type == DType::F32 || type == DType::F16 || type == DType::BF16;
+bool is_plain_float(const StoredWeight& weight) {
+  const DType type = weight.data().dtype;
+  return weight.encoding == Encoding::Plain &&
+         (type == DType::F32 || type == DType::F16 || type == DType::BF16);
+}
+
+/// Whether a matrix takes less room than in bf16.
+bool is_narrow(const StoredWeight& weight) {
+  return weight.shape.size() == 2 &&
+         weight.size_bytes() < static_cast<uint64_t>(2 * weight.elements());
 }
 
 }  // namespace
@@ -285,13 +341,17 @@ std::string gesso_weights::where(const char* name) const {
   return fmt::format("{}: weight \"{}\"", component_, name);
 }
 
+void gesso_weights::set_storage(const gesso::weights::StorageRule& rule) {
+  storing_ = gesso::weights::Storing(rule);
+}
+
 void gesso_weights::describe(const char* name, DLTensor* meta) {
   const auto found = files_->find(name);
   if (!found) throw Error(Status::NotFound, where(name) + " is not in " + files_->describe());
   auto shape = std::make_unique<std::vector<int64_t>>(found->shape);
-  const DLDataType dtype = gesso::weights::is_quantised(found->dtype)
-                               ? gesso::runtime::dl_type(compute_type_)
-                               : gesso::runtime::dl_type(found->dtype);
+  const DType stored = found->data().dtype;
+  const bool decoded = found->encoding != Encoding::Plain || gesso::weights::is_quantised(stored);
+  const DLDataType dtype = gesso::runtime::dl_type(decoded ? compute_type_ : stored);
   *meta = {nullptr, {kDLCPU, 0}, static_cast<int32_t>(shape->size()), dtype, shape->data(), nullptr,
            0};
   described_.push_back(std::move(shape));
@@ -315,11 +375,18 @@ uint32_t gesso_weights::declare(const char* name, const gesso_weight_request_t* 
     } else {
       check_shape(where(request.name), found->shape, request);
       weight.stored = *found;
-      weight.file = region_of(found->bytes);
       const std::optional<DType> asked = type_of_request(request.dtype);
       weight.wanted = asked.value_or(compute_type_);
       weight.fixed_type = asked.has_value();
-      unit->stored_bytes += found->bytes.size();
+      if (!asked && storing_.covers(weight.name, weight.stored, weight.is_target())) {
+        weight.stored = storing_.store(weight.name, weight.stored);
+        weight.files.resize(weight.stored.parts.size());
+      } else {
+        for (const TensorView& part : weight.stored.parts) {
+          weight.files.push_back(region_of(part.bytes));
+        }
+      }
+      unit->stored_bytes += weight.stored.size_bytes();
       unit->compute_bytes += aligned(size_in(weight.wanted, found->shape));
     }
     unit->weights.push_back(std::move(weight));
@@ -366,25 +433,40 @@ void gesso_weights::fail(const Unit& unit, const Error& error) const {
               fmt::format("{}: unit \"{}\": {}", component_, unit.name, error.what()));
 }
 
-/// The element type that a weight has in a place.
-DType gesso_weights::type_in(const Weight& weight, const Place& place) const {
-  if (place.storage == "file") return weight.stored.dtype;
-  const bool takes_format =
-      place.dtype && !weight.fixed_type && is_plain_float(weight.stored.dtype);
+bool gesso_weights::is_narrow(size_t id) const {
+  return std::ranges::any_of(units_.at(id)->weights, [](const Weight& weight) {
+    return !weight.absent && ::is_narrow(weight.stored);
+  });
+}
+
+/// The type that a weight has in a place; nothing: it is as it is stored.
+std::optional<DType> gesso_weights::type_in(const Weight& weight, const Place& place) const {
+  if (place.storage == "file") return std::nullopt;
+  const bool takes_format = place.dtype && !weight.fixed_type && is_plain_float(weight.stored);
   return takes_format ? *place.dtype : weight.wanted;
 }
 
-/// Whether the mapped file is used as it lies.
+uint64_t gesso_weights::bytes_in(const Weight& weight, const Place& place) const {
+  if (const auto type = type_in(weight, place)) return aligned(size_in(*type, weight.stored.shape));
+  uint64_t sum = 0;
+  for (const TensorView& part : weight.stored.parts) sum += aligned(part.bytes.size());
+  return sum;
+}
+
+/// Whether the mapped file is used as it lies, or what was stored in memory.
 bool gesso_weights::in_place(const Unit& unit, const Weight& weight, const Place& place) const {
-  return !unit.reads_file && place.memory && place.memory->is_host() &&
-         weight.stored.dtype == type_in(weight, place) && weight.is_aligned();
+  if (unit.reads_file && weight.files.front()) return false;
+  if (!place.memory || !place.memory->is_host()) return false;
+  const auto type = type_in(weight, place);
+  if (!type && weight.stored.encoding != Encoding::Plain) return true;
+  return weight.stored.is_plain(type.value_or(weight.stored.data().dtype)) && weight.is_aligned();
 }
 
 uint64_t gesso_weights::bytes(size_t id, const Place& place) const {
   if (!place.memory) return 0;
   uint64_t sum = 0;
   for (const Weight& weight : units_.at(id)->weights) {
-    if (!weight.absent) sum += aligned(size_in(type_in(weight, place), weight.stored.shape));
+    if (!weight.absent) sum += bytes_in(weight, place);
   }
   return sum;
 }
@@ -395,7 +477,10 @@ bool gesso_weights::computes_from(size_t id, const Place& held, const Place& com
   if (!held.memory || held.memory != computation.memory) return false;
   const auto& weights = units_.at(id)->weights;
   return std::all_of(weights.begin(), weights.end(), [&](const Weight& weight) {
-    return weight.absent || type_in(weight, held) == weight.wanted;
+    if (weight.absent) return true;
+    const auto type = type_in(weight, held);
+    return type ? *type == weight.wanted
+                : weight.stored.is_plain(weight.wanted) && weight.is_aligned();
   });
 }
 
@@ -403,7 +488,7 @@ uint64_t gesso_weights::read_bytes(size_t id, const Place& place) const {
   const Unit& unit = *units_.at(id);
   uint64_t sum = 0;
   for (const Weight& weight : unit.weights) {
-    if (!weight.absent && !in_place(unit, weight, place)) sum += weight.stored.bytes.size();
+    if (!weight.absent && !in_place(unit, weight, place)) sum += weight.stored.size_bytes();
   }
   return sum;
 }
@@ -413,19 +498,23 @@ gesso_weights::Form gesso_weights::lay_out(const Unit& unit, const Place& place)
   Form form{place, {}, nullptr, 0};
   for (const Weight& weight : unit.weights) {
     if (weight.absent || in_place(unit, weight, place)) continue;
-    form.block_bytes += aligned(size_in(type_in(weight, place), weight.stored.shape));
+    form.block_bytes += bytes_in(weight, place);
   }
   if (form.block_bytes > 0) form.block = place.memory->allocate(form.block_bytes);
   std::byte* next = form.block.get();
   for (const Weight& weight : unit.weights) {
-    TensorView view = weight.absent ? TensorView{} : weight.stored;
+    StoredWeight laid = weight.absent ? StoredWeight() : weight.stored;
     if (!weight.absent && !in_place(unit, weight, place)) {
-      view.dtype = type_in(weight, place);
-      view.bytes = {next, size_in(view.dtype, view.shape)};
-      view.owner = form.block;
-      next += aligned(view.bytes.size());
+      if (const auto type = type_in(weight, place)) {
+        laid = StoredWeight({*type, laid.shape, {next, size_in(*type, laid.shape)}, nullptr});
+      }
+      for (TensorView& part : laid.parts) {
+        part.bytes = {next, part.bytes.size()};
+        part.owner = form.block;
+        next += aligned(part.bytes.size());
+      }
     }
-    form.weights.push_back(std::move(view));
+    form.weights.push_back(std::move(laid));
   }
   return form;
 }
@@ -434,15 +523,13 @@ gesso_weights::Form gesso_weights::lay_out(const Unit& unit, const Place& place)
 void gesso_weights::fill(const Unit& unit, const Form& source, Form& form, unsigned threads) const {
   for (size_t i = 0; i < unit.weights.size(); ++i) {
     const Weight& weight = unit.weights[i];
-    const TensorView& view = form.weights[i];
-    if (!form.is_in_block(view)) continue;
+    if (!form.is_in_block(form.weights[i])) continue;
     const bool held = source.place && source.is_in_block(source.weights[i]);
     const bool read = !held && unit.reads_file;
     copy_weight(held ? source.weights[i] : weight.stored,
-                held ? source.place->memory : plain_.memory, read ? weight.file.get() : nullptr,
-                view.dtype, const_cast<std::byte*>(view.bytes.data()), *form.place->memory,
-                threads);
-    if (!held && !read && weight.file) gesso::base::drop_pages(weight.stored.bytes);
+                held ? source.place->memory : plain_.memory, read ? &weight.files : nullptr,
+                form.weights[i], *form.place->memory, threads);
+    if (!held && !read) drop_pages(weight.stored, weight.files);
   }
 }
 
@@ -500,9 +587,8 @@ void gesso_weights::release(size_t id) {
   }
   hide(id);
   for (size_t i = 0; i < unit.held.weights.size(); ++i) {
-    const Weight& weight = unit.weights[i];
-    const bool mapped = weight.file && !unit.held.is_in_block(unit.held.weights[i]);
-    if (mapped) gesso::base::drop_pages(weight.stored.bytes);
+    if (!unit.held.is_in_block(unit.held.weights[i]))
+      drop_pages(unit.weights[i].stored, unit.weights[i].files);
   }
   clear(unit.held);
 }
@@ -557,7 +643,8 @@ void gesso_weights::show_weight(Weight& weight, const Form& form, size_t place) 
     const auto bytes = static_cast<const std::byte*>(kept->const_data_ptr());
     weight.placed = {weight.wanted, weight.stored.shape, {bytes, kept->nbytes()}, kept};
   } else {
-    weight.placed = form.weights[place];
+    weight.placed = form.weights[place].data();
+    weight.placed.shape = weight.stored.shape;
   }
   const DLDevice device = form.place->memory->dl();
   if (weight.is_copied()) {
@@ -659,7 +746,7 @@ std::vector<TrainableWeight> gesso_weights::trainable() const {
 
 at::Tensor gesso_weights::stored(uint32_t unit, uint32_t place) const {
   const Weight& weight = units_.at(unit)->weights.at(place);
-  TensorView wide = gesso::weights::materialize(weight.stored, DType::F32);
+  TensorView wide = gesso::weights::decode(weight.stored, DType::F32);
   BorrowedTensor borrowed(wide, gesso::runtime::dl_type(DType::F32));
   return gesso::torch::borrow(borrowed.get()).clone();
 }
@@ -723,7 +810,7 @@ uint64_t gesso_weights::mapped_bytes() const {
   uint64_t bytes = 0;
   for (const auto& unit : units_) {
     for (const Weight& weight : unit->weights) {
-      if (!weight.absent && in_place(*unit, weight, plain_)) bytes += weight.stored.bytes.size();
+      if (!weight.absent && in_place(*unit, weight, plain_)) bytes += weight.stored.size_bytes();
     }
   }
   return bytes;

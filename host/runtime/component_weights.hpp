@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/weights/mapped_weights.hpp"
+#include "engine/weights/storage_rule.hpp"
 #include "gesso/cpp/error.hpp"
 #include "gesso/kind/memory_policy.h"
 #include "gesso/service/weights.h"
@@ -91,6 +93,11 @@ struct gesso_weights : public gesso::runtime::UnitStore {
 
   static const gesso_weights_service_t& service();
 
+  /// Before `prepare`: weights that the rule covers are stored so as they are declared.
+  /// @throws Error  as weights::storage_format
+  void set_storage(const gesso::weights::StorageRule& rule);
+  const gesso::weights::Storing& storing() const { return storing_; }
+
   /// One entry per unit, for the policy; valid while no unit is added.
   std::vector<gesso_unit_info_t> unit_infos() const;
   /// From now on `events` are told of uses, counting this component's units from `first`, and
@@ -99,6 +106,7 @@ struct gesso_weights : public gesso::runtime::UnitStore {
              gesso::runtime::Timeline* timeline);
 
   void set_reads_file(size_t unit, bool reads) override;
+  bool is_narrow(size_t unit) const override;
   uint64_t bytes(size_t unit, const gesso::runtime::Place& place) const override;
   uint64_t copy_bytes(size_t unit) const override;
   bool computes_from(size_t unit, const gesso::runtime::Place& held,
@@ -152,7 +160,9 @@ struct gesso_weights : public gesso::runtime::UnitStore {
   void enter(uint32_t id, gesso_unit_view_t* view);
   void leave(uint32_t id);
   void prefetch(uint32_t id);
-  gesso::weights::DType type_in(const Weight& weight, const gesso::runtime::Place& place) const;
+  std::optional<gesso::weights::DType> type_in(const Weight& weight,
+                                               const gesso::runtime::Place& place) const;
+  uint64_t bytes_in(const Weight& weight, const gesso::runtime::Place& place) const;
   bool in_place(const Unit& unit, const Weight& weight, const gesso::runtime::Place& place) const;
   Form lay_out(const Unit& unit, const gesso::runtime::Place& place) const;
   void fill(const Unit& unit, const Form& source, Form& form, unsigned threads) const;
@@ -169,6 +179,7 @@ struct gesso_weights : public gesso::runtime::UnitStore {
   std::shared_ptr<const gesso::weights::MappedWeights> files_;
   gesso::weights::DType compute_type_;
   gesso::runtime::Place plain_;  // main memory, as it is computed
+  gesso::weights::Storing storing_;
   gesso::runtime::BoundaryClock* clock_;
   gesso::runtime::UnitEvents* events_ = nullptr;
   size_t first_ = 0;  // number of the first unit, for `events_`

@@ -1,6 +1,7 @@
 #include "runtime/instance.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "gesso/service/components.h"
 #include "gesso/service/random.h"
@@ -15,6 +16,22 @@ weights::DType compute_type(const config::ComponentPlan& plan) {
   throw Error(Status::InvalidArgument, fmt::format("{}: dtype \"{}\" is no compute type; there are "
                                                    "\"bf16\" and \"f32\"",
                                                    plan.where, plan.dtype));
+}
+
+/// Lists that meant nothing are mistakes; weights that are quantised already are told.
+void check_storing(const weights::Storing& storing, const config::ComponentPlan& plan,
+                   const Messages& messages) {
+  if (const auto unused = storing.unused(); !unused.empty()) {
+    throw Error(Status::InvalidArgument,
+                fmt::format("target_modules or exclude_modules: no module is called \"{}\"",
+                            fmt::join(unused, "\" or \"")));
+  }
+  if (!plan.storage_warning.empty()) messages.log(GESSO_LOG_WARNING, plan.storage_warning);
+  if (storing.kept().empty()) return;
+  messages.log(GESSO_LOG_WARNING,
+               fmt::format("{}: {} weights are quantised in the file and stay so, whatever storage "
+                           "says; the first is {}",
+                           plan.role, storing.kept().size(), storing.kept().front()));
 }
 
 gesso_status_t GESSO_CALL random_normal(uint64_t seed, DLTensor* out, gesso_error_t* error) {
@@ -139,6 +156,7 @@ Instance::Instance(const config::PipelinePlan& pipeline, const config::Component
   if (plan.weights) {
     weights_ = std::make_unique<gesso_weights>(plan.info->id, plan.role, plan.weights,
                                                compute_type(plan), devices, &clock);
+    weights_->set_storage(plan.storage);
   }
 
   ValueList values = values_from_json(plan.values);
@@ -153,6 +171,7 @@ Instance::Instance(const config::PipelinePlan& pipeline, const config::Component
   const CallScope call(nobody);
   try {
     check_call(component_->prepare(component_->self, call.get(), &setup), call.get());
+    if (weights_) check_storing(weights_->storing(), plan, messages);
   } catch (const Error& e) {
     component_->destroy(component_->self);
     throw Error(e.status(), fmt::format("{}: {}: {}", plan.where, plan.info->id, e.what()));

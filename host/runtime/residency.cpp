@@ -57,7 +57,11 @@ void Residency::plan(const gesso_call_t* call) {
   for (size_t i = 0; i < units_.size(); ++i) {
     for (int32_t state = 0; state < kStates; ++state) {
       try {
-        seats_[i].places[state] = settings_.place(plans[i].state[state]);
+        gesso_place_t& wanted = plans[i].state[state];
+        const bool is_ready = wanted.storage && wanted.storage == std::string_view("compute");
+        const bool narrow = is_ready && units_[i].store->is_narrow(units_[i].index);
+        if (narrow && state != GESSO_PLACE_COMPUTATION) wanted.storage = "file";
+        seats_[i].places[state] = settings_.place(wanted);
       } catch (const Error& error) {
         throw Error(error.status(),
                     fmt::format("{} places {} for \"{}\" where it cannot be: {}", policy_.id,

@@ -31,6 +31,9 @@ class UnitStore {
   /// Once, when the plan is made. Units that may be on disk are read into memory of our own; others
   /// may be used where the file is mapped.
   virtual void set_reads_file(size_t unit, bool reads) = 0;
+  /// Whether it has matrices in fewer bits than bf16. Such units are held as they are stored, and
+  /// decoded for each use, where a policy would hold them ready to compute.
+  virtual bool is_narrow(size_t) const { return false; }
   /// Room that a unit takes in a place; 0 nowhere.
   virtual uint64_t bytes(size_t unit, const Place& place) const = 0;
   /// Room of copies with updates in them, which come on top where the unit is used.

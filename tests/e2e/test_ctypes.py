@@ -161,7 +161,13 @@ class LibraryTest(unittest.TestCase):
 
     @needs_demo
     def test_loras_are_swapped_between_pictures_and_leave_no_trace(self):
-        pipeline = self.make("gesso_pipeline_load", self.engine, str(DEMO).encode(), None, 0)
+        for overrides in ([], [b"components.denoiser.storage=nf4"], [b"components.denoiser.storage=fp8_e4m3"]):
+            with self.subTest(overrides=overrides):
+                self.swap_loras(overrides)
+
+    def swap_loras(self, overrides):
+        texts = (ctypes.c_char_p * len(overrides))(*overrides)
+        pipeline = self.make("gesso_pipeline_load", self.engine, str(DEMO).encode(), texts, len(overrides))
         self.addCleanup(self.library.gesso_pipeline_release, pipeline)
         width = json.loads((DEMO.parent / "transformer/config.json").read_text())["dim"]
         with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/api/model_jobs.hpp"
+#include "engine/api/quantization.hpp"
 #include "engine/api/questions.hpp"
 #include "engine/api/synthesis.hpp"
 #include "engine/base/suggest.hpp"
@@ -92,6 +93,8 @@ void Engine::start(std::string_view kind, const json& values, const SinkMaker& s
   Job::Body body;
   if (kind == "synthesize") {
     body = synthesis(registry_, values);
+  } else if (kind == "quantize") {
+    body = quantization(values);
   } else if (kind == "measure") {
     body = [this](Job& job) { return runtime().measure(job.watch()); };
   } else if (kind == "pull") {
@@ -103,7 +106,7 @@ void Engine::start(std::string_view kind, const json& values, const SinkMaker& s
   } else if (kind == "remove_model") {
     body = removing(values);
   } else {
-    const std::vector<std::string> kinds{"synthesize", "measure",       "pull",
+    const std::vector<std::string> kinds{"synthesize", "quantize", "measure",      "pull",
                                          "verify",     "import_models", "remove_model"};
     throw Error(Status::InvalidArgument,
                 fmt::format("unknown kind of job \"{}\"{}; there are {}", kind,

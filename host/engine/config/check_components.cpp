@@ -17,6 +17,7 @@ using nlohmann::json;
 using registry::ComponentInfo;
 using registry::Param;
 using registry::Role;
+using Texts = std::vector<std::string>;
 
 constexpr const char* kPolicyKind = "memory_policy";
 
@@ -205,6 +206,39 @@ void open_weights_at(const FilledRole& filled, const json& paths,
   }
 }
 
+/// `storage` with its lists, checked.
+weights::StorageRule read_storage(const FilledRole& filled, const json& given, Problems& problems) {
+  weights::StorageRule rule{given.value("storage", ""), given.value("target_modules", Texts()),
+                            given.value("exclude_modules", Texts())};
+  for (const char* key : {"target_modules", "exclude_modules"}) {
+    if (!rule.format.empty() || !given.contains(key)) continue;
+    problems.error(filled.table->find(key)->place,
+                   fmt::format("{}.{}: needs {}.storage, which is not set", filled.label(), key,
+                               filled.label()));
+  }
+  try {
+    if (!rule.format.empty()) weights::storage_format(rule.format);
+  } catch (const Error& error) {
+    problems.error(filled.table->find("storage")->place,
+                   fmt::format("{}.storage: {}", filled.label(), error.what()), error.status());
+    rule.format.clear();
+  }
+  return rule;
+}
+
+/// What the variant says of weights with fewer bits, when these are such.
+void warn_of_storage(const FilledRole& filled, ComponentPlan& plan, Problems& problems) {
+  const std::string& warning = filled.role->storage_warning;
+  std::string format = plan.storage.format;
+  if (!format.empty() && !weights::is_narrow(weights::storage_format(format))) format.clear();
+  if (format.empty() && plan.weights) format = plan.weights->narrow_format();
+  if (warning.empty() || format.empty()) return;
+  const Node* node = filled.table ? filled.table->find("storage") : nullptr;
+  plan.storage_warning =
+      fmt::format("{}: weights stored as {}: {}", filled.label(), format, warning);
+  problems.warning(node ? node->place : filled.place, plan.storage_warning);
+}
+
 ComponentPlan plan_component(const FilledRole& filled, const registry::Registry& registry,
                              const FileSettings& file, const Vocabulary& vocabulary,
                              Problems& problems) {
@@ -215,10 +249,12 @@ ComponentPlan plan_component(const FilledRole& filled, const registry::Registry&
   json given = read_component_table(filled, vocabulary, problems);
   find_model(filled, file.local_model_path, given, problems);
   plan.dtype = given.value("dtype", file.dtype);
+  plan.storage = read_storage(filled, given, problems);
   plan.values = presets(*filled.info);
   plan.values.update(given);
   plan.memory = given.value("memory", json::object());
-  for (const char* key : {"id", "dtype", "model_id", "origin_file_pattern", "memory"}) {
+  for (const char* key : {"id", "dtype", "model_id", "origin_file_pattern", "memory", "storage",
+                          "target_modules", "exclude_modules"}) {
     plan.values.erase(key);
   }
   if (filled.info->pattern) {
@@ -226,6 +262,7 @@ ComponentPlan plan_component(const FilledRole& filled, const registry::Registry&
     if (given.contains("path")) {
       open_weights_at(filled, given["path"], registry, plan, problems);
     }
+    warn_of_storage(filled, plan, problems);
   } else if (given.contains("path")) {
     check_path_value(filled, filled.label(), given["path"], problems);
   }
@@ -279,7 +316,9 @@ std::vector<Param> table_params(const ComponentInfo& info) {
   const bool files = takes_path(info);
   for (const Param& param : component_params()) {
     const bool names_files = param.key == "model_id" || param.key == "origin_file_pattern";
-    if (param.key == "path" ? info.pattern.has_value() : files || !names_files) {
+    const bool of_weights = param.key == "path" || param.key == "storage" ||
+                            param.key == "target_modules" || param.key == "exclude_modules";
+    if (of_weights ? info.pattern.has_value() : files || !names_files) {
       params.push_back(param);
     }
   }

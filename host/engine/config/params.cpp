@@ -109,6 +109,13 @@ const std::vector<Param> kComponentParams = {
     choice("dtype", "The type that this component computes in; default: the one of the file",
            nullptr, {"bf16", "f32"}),
     make(kOneTable, "memory", "Where its weights are; default: as [memory] says"),
+    make(
+        kText, "storage",
+        "The format that its linear layers are kept in between uses, made while loading: nf4, fp4, "
+        "int8_row, fp8_scaled, gguf.q8_0 ...; fp8_e4m3 and fp8_e5m2 are for all weights"),
+    make(kTexts, "target_modules",
+         "With storage: only these modules, each by its name or the end of it after a dot"),
+    make(kTexts, "exclude_modules", "With storage: modules that stay as they are"),
 };
 
 // Names and defaults as in DiffSynth-Studio's Z-Image pipeline.

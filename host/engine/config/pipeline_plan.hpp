@@ -10,6 +10,7 @@
 
 #include "engine/registry/registry.hpp"
 #include "engine/weights/mapped_weights.hpp"
+#include "engine/weights/storage_rule.hpp"
 
 namespace gesso::config {
 
@@ -21,6 +22,8 @@ struct ComponentPlan {
   std::string dtype;                                      // compute type: "bf16" or "f32"
   std::vector<std::filesystem::path> files;               // as resolved; empty: none given
   std::shared_ptr<const weights::MappedWeights> weights;  // null: takes none
+  weights::StorageRule storage;  // what is kept in another format than the file's
+  std::string storage_warning;   // what the variant says of weights stored so; "": nothing
   nlohmann::json values;  // its setup parameters by key, presets filled in; plus "path" if any
   nlohmann::json config;  // config.json beside the weights, flat; null: there is none
   nlohmann::json memory = nlohmann::json::object();  // its own settings for the memory policy

@@ -84,6 +84,7 @@ json role_json(const Role& role, const Registry& registry) {
           {"many", role.many},
           {"model_id", role.model_id},
           {"origin_file_pattern", role.origin_file_pattern},
+          {"storage_warning", role.storage_warning},
           {"available", found != components.end()}};
 }
 

@@ -61,9 +61,10 @@ inline constexpr Key kVariantKeys[] = {
     {"extends", KeyType::Text},
 };
 inline constexpr Key kRoleKeys[] = {
-    {"kind", KeyType::Text, true},  {"component", KeyType::Text},
-    {"required", KeyType::Boolean}, {"many", KeyType::Boolean},
-    {"model_id", KeyType::Text},    {"origin_file_pattern", KeyType::Text},
+    {"kind", KeyType::Text, true},      {"component", KeyType::Text},
+    {"required", KeyType::Boolean},     {"many", KeyType::Boolean},
+    {"model_id", KeyType::Text},        {"origin_file_pattern", KeyType::Text},
+    {"storage_warning", KeyType::Text},
 };
 inline constexpr Key kSyntheticKeys[] = {
     {"sizes", KeyType::Table},

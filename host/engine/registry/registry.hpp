@@ -47,7 +47,8 @@ struct Role {
   std::string name, kind, component;  // "text_encoder", its kind, the default component's id
   bool required = true;
   std::string model_id, origin_file_pattern;  // where its published weights are; "": nowhere
-  bool many = false;  // further components "<name>_<anything>" may fill it, too
+  std::string storage_warning;  // what to say of weights with fewer bits than bf16; "": nothing
+  bool many = false;            // further components "<name>_<anything>" may fill it, too
 };
 
 struct VariantInfo {

@@ -32,6 +32,7 @@ std::vector<Role> read_roles(const toml::table& roles) {
               .required = table.flag("required", true),
               .model_id = table.text("model_id"),
               .origin_file_pattern = table.text("origin_file_pattern"),
+              .storage_warning = table.text("storage_warning"),
               .many = table.flag("many", false)};
     if (role.required && role.component.empty())
       table.fail("required", title + " is required, so it needs the key \"component\"");

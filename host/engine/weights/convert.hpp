@@ -1,12 +1,10 @@
 // From the element type of a file to the one that a computation wants.
 #pragma once
 
+#include "engine/weights/memory.hpp"
 #include "engine/weights/tensor_view.hpp"
 
 namespace gesso::weights {
-
-/// Alignment of the memory that `materialize` makes, in bytes.
-inline constexpr size_t kTensorAlignment = 64;
 
 /// `view` in another type: plain types rounded to nearest even, block formats dequantised as ggml
 /// does. When the type is already `target`, the view itself is returned (no copy, no alignment).
@@ -20,5 +18,11 @@ TensorView materialize(const TensorView& view, DType target, unsigned threads = 
 /// copied.
 void convert_into(const TensorView& view, DType target, std::span<std::byte> out,
                   unsigned threads = 0);
+
+/// `view` as float32 at an address that floats can be read from.
+TensorView float_values(const TensorView& view, unsigned threads = 0);
+
+/// @throws Error  NotSupported when `source` cannot be converted to `target`
+void require_convertible(DType source, DType target);
 
 }  // namespace gesso::weights

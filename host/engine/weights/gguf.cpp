@@ -1,6 +1,7 @@
 // Reader of the GGUF format, versions 2 and 3 (ggml/docs/gguf.md): a header, key-value pairs,
 // tensor descriptions, then the data at multiples of the alignment. Every length is checked before
 // its use.
+#include "engine/weights/ggml_types.hpp"
 #include "engine/weights/weight_file.hpp"
 #include "gesso/cpp/error.hpp"
 
@@ -26,21 +27,6 @@ constexpr uint32_t kMaxRank = 8;
 constexpr uint64_t value_bytes(uint32_t type) {
   constexpr uint64_t kBytes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
   return type < std::size(kBytes) ? kBytes[type] : 0;
-}
-
-// ggml/include/ggml.h, enum ggml_type.
-constexpr std::pair<uint32_t, DType> kTypes[] = {
-    {0, DType::F32},   {1, DType::F16},   {2, DType::Q4_0},  {3, DType::Q4_1},  {6, DType::Q5_0},
-    {7, DType::Q5_1},  {8, DType::Q8_0},  {10, DType::Q2_K}, {11, DType::Q3_K}, {12, DType::Q4_K},
-    {13, DType::Q5_K}, {14, DType::Q6_K}, {24, DType::I8},   {25, DType::I16},  {26, DType::I32},
-    {27, DType::I64},  {28, DType::F64},  {30, DType::BF16},
-};
-
-std::optional<DType> dtype_of(uint32_t ggml_type) {
-  for (const auto& [number, dtype] : kTypes) {
-    if (number == ggml_type) return dtype;
-  }
-  return std::nullopt;
 }
 
 class Reader {
@@ -177,7 +163,7 @@ TensorInfo read_tensor(Reader& in) {
     tensor.shape.insert(tensor.shape.begin(), static_cast<int64_t>(extent));  // fastest comes first
   }
   const auto type = in.take<uint32_t>("a tensor type");
-  const auto dtype = dtype_of(type);
+  const auto dtype = dtype_of_ggml(type);
   if (!dtype) {
     throw Error(
         Status::NotSupported,

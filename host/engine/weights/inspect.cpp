@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 namespace gesso::weights {
 namespace {
@@ -41,6 +42,29 @@ json dtypes_json(const WeightSet& set) {
   return dtypes;
 }
 
+/// Weights by storage format; several tensors may make one.
+json formats_json(const WeightSet& set) {
+  std::map<std::string, std::pair<uint64_t, uint64_t>> sums;  // weights, bytes
+  for (const NamedWeight& weight : set.weights()) {
+    auto& [weights, bytes] = sums[weight.weight.format()];
+    ++weights;
+    bytes += weight.weight.size_bytes();
+  }
+  json formats = json::object();
+  for (const auto& [name, sum] : sums) {
+    formats[name] = {{"weights", sum.first}, {"size_bytes", sum.second}};
+  }
+  return formats;
+}
+
+json problems_json(const WeightSet& set) {
+  json problems = json::array();
+  for (const NamedWeight& weight : set.weights()) {
+    if (!weight.problem.empty()) problems.push_back(weight.problem);
+  }
+  return problems;
+}
+
 json match_json(const Match& match) {
   json wrong = json::array();
   for (const WrongShape& shape : match.wrong_shapes) {
@@ -75,6 +99,8 @@ json inspect_json(const WeightSet& set, std::span<const ComponentPattern> patter
             {"elements", set.elements()},
             {"size_bytes", set.size_bytes()}}},
           {"dtypes", dtypes_json(set)},
+          {"formats", formats_json(set)},
+          {"problems", problems_json(set)},
           {"metadata", set.metadata()},
           {"structure_hash", structure_hash(set)},
           {"family", foreign_family(set)},

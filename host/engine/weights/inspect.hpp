@@ -14,6 +14,7 @@ namespace gesso::weights {
 ///   "tensors": [{"name", "dtype", "shape", "size_bytes", "file"}],
 ///   "total": {"tensors", "elements", "size_bytes"},
 ///   "dtypes": {"BF16": {"tensors", "size_bytes"}},
+///   "formats": {"nf4": {"weights", "size_bytes"}}, "problems": ["tensor ...: ..."],
 ///   "metadata": {}, "structure_hash": "...", "family": "" | "a LoRA ...", "summary": "...",
 ///   "matches": [{"component", "layout", "prefix", "exact", "score", "expected", "present",
 ///                "sizes", "counts", "missing", "unexpected", "wrong_shapes": [{"name", "found",

@@ -33,7 +33,7 @@ MappedWeights MappedWeights::apply(const WeightSet& set, const ComponentPattern&
   weights.source_ = set.describe();
   weights.match_ = match;
   for (const SpelledTensor& tensor : spell(set, *layout, match.prefix)) {
-    weights.tensors_.emplace(tensor.name, view_of(set, tensor));
+    weights.tensors_.emplace(tensor.name, stored_of(set, tensor));
   }
   return weights;
 }
@@ -42,13 +42,13 @@ MappedWeights MappedWeights::as_stored(const WeightSet& set) {
   MappedWeights weights;
   weights.source_ = set.describe();
   weights.match_.layout = "native";
-  for (const TensorInfo& tensor : set.tensors()) {
-    weights.tensors_.emplace(tensor.name, set.view(tensor));
+  for (const NamedWeight& tensor : set.weights()) {
+    weights.tensors_.emplace(tensor.name, stored_of(set, {{tensor.name, tensor.shape}, &tensor}));
   }
   return weights;
 }
 
-std::optional<TensorView> MappedWeights::find(std::string_view name) const {
+std::optional<StoredWeight> MappedWeights::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) return std::nullopt;
   return found->second;
@@ -56,14 +56,22 @@ std::optional<TensorView> MappedWeights::find(std::string_view name) const {
 
 std::vector<std::string> MappedWeights::names() const {
   std::vector<std::string> names;
-  for (const auto& [name, view] : tensors_) names.push_back(name);
+  for (const auto& [name, weight] : tensors_) names.push_back(name);
   return names;
 }
 
 uint64_t MappedWeights::size_bytes() const {
   uint64_t size = 0;
-  for (const auto& [name, view] : tensors_) size += view.bytes.size();
+  for (const auto& [name, weight] : tensors_) size += weight.size_bytes();
   return size;
+}
+
+std::string MappedWeights::narrow_format() const {
+  for (const auto& [name, weight] : tensors_) {
+    const auto bf16_bytes = static_cast<uint64_t>(2 * weight.elements());
+    if (weight.shape.size() == 2 && weight.size_bytes() < bf16_bytes) return weight.format();
+  }
+  return {};
 }
 
 std::string MappedWeights::describe() const {

@@ -25,10 +25,12 @@ class MappedWeights {
   /// The names as they are in the files, for a component whose manifest has no pattern.
   static MappedWeights as_stored(const WeightSet& set);
 
-  std::optional<TensorView> find(std::string_view name) const;
+  std::optional<StoredWeight> find(std::string_view name) const;
   std::vector<std::string> names() const;  ///< sorted
   size_t count() const { return tensors_.size(); }
   uint64_t size_bytes() const;
+  /// The first storage format of a matrix with fewer bits than bf16, or "".
+  std::string narrow_format() const;
   const Dimensions& dimensions() const { return match_.dimensions; }
   const Match& match() const { return match_; }
   std::string describe()
@@ -37,7 +39,7 @@ class MappedWeights {
  private:
   std::string source_;
   Match match_;
-  std::map<std::string, TensorView, std::less<>> tensors_;
+  std::map<std::string, StoredWeight, std::less<>> tensors_;
 };
 
 }  // namespace gesso::weights

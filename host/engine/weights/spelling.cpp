@@ -1,5 +1,9 @@
 #include "engine/weights/spelling.hpp"
 
+#include "gesso/cpp/error.hpp"
+
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -48,7 +52,7 @@ std::vector<SpelledTensor> split(const SpelledTensor& tensor, const std::vector<
   for (const SplitRule& rule : rules) {
     if (!std::regex_search(tensor.name, match, rule.match)) continue;
     const auto parts = static_cast<int64_t>(rule.into.size());
-    const bool rows = tensor.shape.size() > 1 || !is_quantised(tensor.source->dtype);
+    const bool rows = tensor.shape.size() > 1 || !is_quantised(tensor.source->weight.data().dtype);
     if (tensor.shape.empty() || !rows || tensor.shape[0] % parts != 0) break;
     std::vector<SpelledTensor> result;
     for (int64_t part = 0; part < parts; ++part) {
@@ -79,7 +83,7 @@ bool detected(const WeightSet& set, const Layout& layout, const std::string& pre
 std::vector<SpelledTensor> spell(const WeightSet& set, const Layout& layout,
                                  const std::string& prefix) {
   std::vector<SpelledTensor> tensors;
-  for (const TensorInfo& info : set.tensors()) {
+  for (const NamedWeight& info : set.weights()) {
     if (!info.name.starts_with(prefix)) continue;
     SpelledTensor tensor{{info.name.substr(prefix.size()), info.shape}, &info, 0, 1};
     if (tensor.name.size() <= kMaxName) {
@@ -107,11 +111,15 @@ std::vector<SpelledTensor> spell(const WeightSet& set, const Layout& layout,
   return parts;
 }
 
-TensorView view_of(const WeightSet& set, const SpelledTensor& tensor) {
-  TensorView view = set.view(*tensor.source);
-  if (tensor.parts > 1) view = slice_rows(view, tensor.part, tensor.parts);
-  view.shape = tensor.shape;
-  return view;
+StoredWeight stored_of(const WeightSet& set, const SpelledTensor& tensor) {
+  if (!tensor.source->problem.empty()) {
+    throw Error(Status::BadData, fmt::format("{}: {}", set.describe(), tensor.source->problem));
+  }
+  StoredWeight weight = tensor.source->weight;
+  if (tensor.parts > 1) weight = slice_rows(weight, tensor.part, tensor.parts);
+  weight.shape = tensor.shape;
+  if (weight.encoding == Encoding::Plain) weight.parts[0].shape = tensor.shape;
+  return weight;
 }
 
 }  // namespace gesso::weights

@@ -9,9 +9,9 @@
 
 namespace gesso::weights {
 
-/// A tensor of a file, or one of the equal parts of it, under its canonical name.
+/// A weight of a checkpoint, or one of the equal parts of it, under its canonical name.
 struct SpelledTensor : NamedShape {
-  const TensorInfo* source = nullptr;
+  const NamedWeight* source = nullptr;
   int64_t part = 0;
   int64_t parts = 1;
 };
@@ -23,6 +23,7 @@ bool detected(const WeightSet& set, const Layout& layout, const std::string& pre
 std::vector<SpelledTensor> spell(const WeightSet& set, const Layout& layout,
                                  const std::string& prefix);
 
-TensorView view_of(const WeightSet& set, const SpelledTensor& tensor);
+/// @throws Error  BadData naming file and tensor when it cannot be decoded
+StoredWeight stored_of(const WeightSet& set, const SpelledTensor& tensor);
 
 }  // namespace gesso::weights

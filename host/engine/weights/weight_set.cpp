@@ -165,10 +165,12 @@ WeightSet::WeightSet(std::vector<WeightFile> files) : files_(std::move(files)) {
   const auto twice =
       std::adjacent_find(tensors_.begin(), tensors_.end(),
                          [](const TensorInfo& a, const TensorInfo& b) { return a.name == b.name; });
-  if (twice == tensors_.end()) return;
-  throw Error(Status::BadData,
-              fmt::format("tensor \"{}\" is in both {} and {}; are these shards of one model?",
-                          twice->name, path_of(twice[0]).string(), path_of(twice[1]).string()));
+  if (twice != tensors_.end()) {
+    throw Error(Status::BadData,
+                fmt::format("tensor \"{}\" is in both {} and {}; are these shards of one model?",
+                            twice->name, path_of(twice[0]).string(), path_of(twice[1]).string()));
+  }
+  weights_ = join_siblings(tensors_, [this](const TensorInfo& tensor) { return view(tensor); });
 }
 
 const TensorInfo* WeightSet::find(std::string_view name) const {

@@ -1,7 +1,7 @@
 // The tensors of one checkpoint, whether it is one file or many.
 #pragma once
 
-#include "engine/weights/weight_file.hpp"
+#include "engine/weights/siblings.hpp"
 
 #include <filesystem>
 #include <map>
@@ -24,6 +24,8 @@ class WeightSet {
   static WeightSet open(std::span<const std::filesystem::path> paths);
 
   const std::vector<TensorInfo>& tensors() const { return tensors_; }  ///< by name
+  /// What the tensors stand for: those that belong together are one weight. By name.
+  const std::vector<NamedWeight>& weights() const { return weights_; }
   const std::vector<WeightFile>& files() const { return files_; }
   const TensorInfo* find(std::string_view name) const;  ///< null: no such tensor
   TensorView view(const TensorInfo& tensor) const;
@@ -40,6 +42,7 @@ class WeightSet {
 
   std::vector<WeightFile> files_;
   std::vector<TensorInfo> tensors_;
+  std::vector<NamedWeight> weights_;
   std::map<std::string, std::string> metadata_;
 };
 

@@ -10,4 +10,13 @@ bool has_native_bf16() {
 #endif
 }
 
+bool has_int8_products() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512vnni") || __builtin_cpu_supports("avxvnni") ||
+         __builtin_cpu_supports("amx-int8");
+#else
+  return false;
+#endif
+}
+
 }  // namespace gesso::nn

@@ -8,4 +8,7 @@ namespace gesso::nn {
 /// and round once.
 bool has_native_bf16();
 
+/// True when the processor multiplies and adds int8 numbers itself (AVX512-VNNI, AVX-VNNI, AMX).
+bool has_int8_products();
+
 }  // namespace gesso::nn

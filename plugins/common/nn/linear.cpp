@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "nn/cpu_features.hpp"
+#include "nn/products.hpp"
 
 namespace gesso::nn {
 namespace {
@@ -37,10 +38,12 @@ void add_update_(at::Tensor& y_MN, const at::Tensor& x_MK, const Delta& delta) {
 
 }  // namespace
 
-at::Tensor linear_widened(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                          std::span<const Delta> deltas) {
+at::Tensor wide_rows(const at::Tensor& x, const at::Tensor& weight) {
+  return x.reshape({-1, weight.size(1)}).to(at::kFloat);
+}
+
+at::Tensor widened_product(const at::Tensor& x_MK, const at::Tensor& weight) {
   const int64_t n_in = weight.size(1), n_out = weight.size(0);
-  const at::Tensor x_MK = x.reshape({-1, n_in}).to(at::kFloat);
   const int64_t rows = rows_at_a_time(x_MK.size(0), n_in, n_out);
   const at::Tensor scratch = at::empty({rows, n_in}, x_MK.options());
   at::Tensor y_MN = at::empty({x_MK.size(0), n_out}, x_MK.options());
@@ -51,11 +54,22 @@ at::Tensor linear_widened(const at::Tensor& x, const at::Tensor& weight, const a
     at::Tensor out = y_MN.narrow(1, begin, count);
     at::mm_out(out, x_MK, part.t());
   }
+  return y_MN;
+}
+
+at::Tensor finished(at::Tensor y_MN, const at::Tensor& x, const at::Tensor& x_MK,
+                    const at::Tensor& bias, std::span<const Delta> deltas) {
   if (bias.defined()) y_MN.add_(bias);
   for (const Delta& delta : deltas) add_update_(y_MN, x_MK, delta);
   auto shape = x.sizes().vec();
-  shape.back() = n_out;
+  shape.back() = y_MN.size(1);
   return y_MN.to(x.scalar_type()).reshape(shape);
+}
+
+at::Tensor linear_widened(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                          std::span<const Delta> deltas) {
+  const at::Tensor x_MK = wide_rows(x, weight);
+  return finished(widened_product(x_MK, weight), x, x_MK, bias, deltas);
 }
 
 at::Tensor linear_plain(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {

@@ -1,6 +1,5 @@
 #include "engine/weights/mapped_weights.hpp"
 
-#include "engine/weights/convert.hpp"
 #include "weight_files.hpp"
 
 using namespace gesso;
@@ -53,11 +52,11 @@ TEST_CASE("all layouts of one transformer give the same tensors, without a copy"
     CHECK(mapped.names() == native.names());
     for (const std::string& name : native.names()) {
       CAPTURE(name);
-      CHECK(same_bytes(*mapped.find(name), *native.find(name)));
+      CHECK(same_bytes(mapped.find(name)->data(), native.find(name)->data()));
       const auto file_bytes = set.files()[0].mapping->bytes();
       if (set.files().size() == 1) {
-        CHECK(mapped.find(name)->bytes.data() >= file_bytes.data());
-        CHECK(mapped.find(name)->bytes.data() < file_bytes.data() + file_bytes.size());
+        CHECK(mapped.find(name)->data().bytes.data() >= file_bytes.data());
+        CHECK(mapped.find(name)->data().bytes.data() < file_bytes.data() + file_bytes.size());
       }
     }
   }
@@ -71,8 +70,8 @@ TEST_CASE("quantised rows are split too and stay near the plain tensors") {
   CHECK(gguf.names() == native.names());
   for (const std::string& name : native.names()) {
     CAPTURE(name);
-    const auto a = materialize(*gguf.find(name), DType::F32);
-    const auto b = materialize(*native.find(name), DType::F32);
+    const auto a = decode(*gguf.find(name), DType::F32);
+    const auto b = decode(*native.find(name), DType::F32);
     REQUIRE(a.shape == b.shape);
     const auto* x = reinterpret_cast<const float*>(a.bytes.data());
     const auto* y = reinterpret_cast<const float*>(b.bytes.data());
@@ -81,7 +80,7 @@ TEST_CASE("quantised rows are split too and stay near the plain tensors") {
       largest = std::max(largest, std::abs(y[i]));
       error = std::max(error, std::abs(x[i] - y[i]));
     }
-    const bool coarse = gguf.find(name)->dtype == DType::Q4_0;
+    const bool coarse = gguf.find(name)->data().dtype == DType::Q4_0;
     CHECK(error <= largest * (coarse ? 0.13f : 0.005f));  // half a step of 4 and 8 bits
   }
 }
@@ -96,7 +95,7 @@ TEST_CASE("both layouts of the VAE give the same names; 1x1 convolutions become 
   CHECK(bfl.find("encoder.mid_block.attentions.0.to_out.0.weight")->shape == Shape{16, 16});
   CHECK(bfl.find("decoder.up_blocks.3.resnets.0.conv_shortcut.weight")->shape == Shape{4, 8, 1, 1});
   const auto set = WeightSet::open(kModels / "vae_bfl/ae.safetensors");
-  CHECK(same_bytes(*bfl.find("decoder.up_blocks.0.upsamplers.0.conv.weight"),
+  CHECK(same_bytes(bfl.find("decoder.up_blocks.0.upsamplers.0.conv.weight")->data(),
                    set.view(*set.find("decoder.up.3.upsample.conv.weight"))));
 }
 
@@ -117,7 +116,7 @@ TEST_CASE("a text encoder in llama.cpp naming gives the Hugging Face names") {
   CHECK(mapped.match().layout == "llama_cpp");
   REQUIRE(mapped.names() == native.names());
   for (const std::string& name : native.names()) {
-    CHECK(same_bytes(*mapped.find(name), *native.find(name)));
+    CHECK(same_bytes(mapped.find(name)->data(), native.find(name)->data()));
   }
 }
 
@@ -130,7 +129,7 @@ TEST_CASE("weights that do not fit are refused with the reason") {
 }
 
 TEST_CASE("views outlive the set and the map; absent names give nothing") {
-  std::optional<TensorView> view;
+  std::optional<StoredWeight> view;
   {
     const auto mapped = MappedWeights::open(
         WeightSet::open(kModels / "dit_small/comfy.safetensors"), z_image_pattern());
@@ -139,7 +138,7 @@ TEST_CASE("views outlive the set and the map; absent names give nothing") {
     CHECK(contains(mapped.describe(), "comfy.safetensors: layout comfy, 58 tensors"));
   }
   REQUIRE(view);
-  CHECK(materialize(*view, DType::F32).elements() == 32 * 32);
+  CHECK(decode(*view, DType::F32).elements() == 32 * 32);
 }
 
 TEST_CASE("without a pattern the names are those of the files") {

@@ -40,16 +40,16 @@ TEST_CASE("a synthetic checkpoint is recognised, with the statistics of a fresh 
   CHECK(weights.dimensions().sizes == kSmall.sizes);
   CHECK(weights.dimensions().counts == kSmall.counts);
 
-  const auto matrix = mean_and_deviation(*weights.find("layers.0.attention.to_q.weight"));
+  const auto matrix = mean_and_deviation(weights.find("layers.0.attention.to_q.weight")->data());
   CHECK(matrix.first == doctest::Approx(0).epsilon(0.001));
   CHECK(matrix.second == doctest::Approx(0.02).epsilon(0.02));
-  const auto norm = mean_and_deviation(*weights.find("layers.0.attention_norm1.weight"));
+  const auto norm = mean_and_deviation(weights.find("layers.0.attention_norm1.weight")->data());
   CHECK(norm.first == doctest::Approx(1).epsilon(0.01));
-  const auto bias = mean_and_deviation(*weights.find("layers.0.adaLN_modulation.0.bias"));
+  const auto bias = mean_and_deviation(weights.find("layers.0.adaLN_modulation.0.bias")->data());
   CHECK(std::abs(bias.first) < 0.01);
   const auto q = weights.find("layers.0.attention.to_q.weight");
   const auto k = weights.find("layers.0.attention.to_k.weight");
-  CHECK(!std::equal(q->bytes.begin(), q->bytes.end(), k->bytes.begin()));
+  CHECK(!std::ranges::equal(q->data().bytes, k->data().bytes));
 }
 
 TEST_CASE("the same arguments give the same file, which is then kept") {

@@ -78,8 +78,10 @@ GESSO_API gesso_status_t GESSO_CALL gesso_image2lora(gesso_pipeline_t* pipeline,
                                                      const gesso_job_callbacks_t* callbacks,
                                                      gesso_job_t** out, gesso_error_t* error);
 /* Work that needs no pipeline. Kinds: "synthesize" (values `variant`, `folder`, `text_layers`,
- * `tokenizer`, `lora_rank`: full-size synthetic weights and a pipeline file), "measure" (the
- * machine's matrix product rate). The answer is in the report. */
+ * `tokenizer`, `lora_rank`: full-size synthetic weights and a pipeline file), "quantize" (`input`,
+ * `output`, `format`, lists `target_modules` and `exclude_modules`, `architecture`: weights in
+ * another storage format), "measure" (the machine's matrix product rate). The answer is in the
+ * report. */
 GESSO_API gesso_status_t GESSO_CALL gesso_engine_start(gesso_engine_t* engine, const char* kind,
                                                        const gesso_request_t* request,
                                                        const gesso_job_callbacks_t* callbacks,
