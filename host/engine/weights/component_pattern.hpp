@@ -29,7 +29,11 @@
 
 #include "engine/weights/tensor_view.hpp"
 
+#if __has_include(<toml++/impl/forward_declarations.hpp>)  // toml++ 3.4
+#include <toml++/impl/forward_declarations.hpp>
+#else
 #include <toml++/impl/forward_declarations.h>
+#endif
 
 #include <filesystem>
 #include <map>
