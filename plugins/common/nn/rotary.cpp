@@ -5,6 +5,7 @@
 #include <ATen/ops/pow.h>
 #include <ATen/ops/stack.h>
 
+#include "gesso/cpp/error.hpp"
 #include "nn/norm.hpp"
 #include "nn/rows.hpp"
 
@@ -22,6 +23,22 @@ Rotary rotary_table(const at::Tensor& positions, const std::vector<int64_t>& axe
   }
   const at::Tensor all = at::cat(angles, 1);
   return {all.cos(), all.sin()};
+}
+
+bool bf16_frequencies(const Values& values) {
+  const std::string type = values.text("rope_inv_freq", "auto");
+  if (type == "auto") {
+    return values.text("numerics", "precise") == "diffsynth" &&
+           values.text("dtype", "f32") == "bf16";
+  }
+  if (type == "f32" || type == "bf16") return type == "bf16";
+  throw Error(Status::InvalidArgument,
+              "rope_inv_freq: expected \"auto\", \"f32\" or \"bf16\", found \"" + type + "\"");
+}
+
+at::Tensor inverse_frequencies(const at::Tensor& exponent, double theta, bool bf16) {
+  const at::Tensor frequency = at::pow(theta, exponent).reciprocal();
+  return bf16 ? frequency.to(at::kBFloat16).to(at::kFloat) : frequency;
 }
 
 void head_norm_rotate_(at::Tensor& x, const at::Tensor& weight, double eps, const Rotary& rotary) {

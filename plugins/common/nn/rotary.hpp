@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "gesso/cpp/value.hpp"
+
 namespace gesso::nn {
 
 /// Angles of the tokens as float32 cos and sin [L, D/2].
@@ -19,6 +21,15 @@ struct Rotary {
 /// @param positions  [L, axes], int32
 Rotary rotary_table(const at::Tensor& positions, const std::vector<int64_t>& axes_dims,
                     double theta);
+
+/// The setup value `rope_inv_freq` of models whose reference may round the frequencies: "f32" as
+/// they are, "bf16" rounded, "auto" rounded where the reference's numerics are asked for in bf16.
+/// @return        whether they are rounded
+/// @throws Error  InvalidArgument for another word
+bool bf16_frequencies(const Values& values);
+
+/// theta^-exponent in float32, the way of transformers; with `bf16` rounded once.
+at::Tensor inverse_frequencies(const at::Tensor& exponent, double theta, bool bf16);
 
 /// RMSNorm of each head, then rotation of the pairs (2i, 2i+1), in place.
 /// @param x  [L, H, D], contiguous; `weight` [D]

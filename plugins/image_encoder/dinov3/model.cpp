@@ -5,7 +5,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/meshgrid.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/pow.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
@@ -23,18 +22,6 @@ enum : uint32_t { kNorm, kNormBias };
 constexpr const char* kPatchName = "embeddings.patch_embeddings.weight";
 constexpr const char* kRegistersName = "embeddings.register_tokens";
 
-/// Rotary frequencies as they are, or rounded as the reference's loader does.
-bool bf16_frequencies(const Values& values) {
-  const std::string type = values.text("rope_inv_freq", "auto");
-  if (type == "auto") {
-    return values.text("numerics", "precise") == "diffsynth" &&
-           values.text("dtype", "f32") == "bf16";
-  }
-  if (type == "f32" || type == "bf16") return type == "bf16";
-  throw Error(Status::InvalidArgument,
-              "rope_inv_freq: expected \"auto\", \"f32\" or \"bf16\", found \"" + type + "\"");
-}
-
 Config read_config(const Setup& setup, const Frame& frame) {
   const auto gate = setup.weights.describe("layer.0.mlp.gate_proj.weight");
   Config c{};
@@ -46,7 +33,7 @@ Config read_config(const Setup& setup, const Frame& frame) {
   c.registers = frame.prefix - 1;
   c.eps = setup.values.real("config.layer_norm_eps", 1e-5);
   c.rope_theta = setup.values.real("config.rope_theta", 100);
-  c.bf16_frequencies = bf16_frequencies(setup.values);
+  c.bf16_frequencies = nn::bf16_frequencies(setup.values);
   image_encoder::check_heads(c.hidden, c.heads);
   if (c.head_dim() % 4 != 0) {
     throw Error(Status::InvalidArgument, "the width of a head is " + std::to_string(c.head_dim()) +
@@ -61,8 +48,7 @@ nn::Rotary rotary_of(int64_t patches_per_side, const Config& c) {
   const int64_t quarter = c.head_dim() / 4, prefix = 1 + c.registers;
   const at::Tensor exponent =
       at::arange(quarter, at::kFloat).mul(4.0 / static_cast<double>(c.head_dim()));
-  at::Tensor frequency = at::pow(c.rope_theta, exponent).reciprocal();
-  if (c.bf16_frequencies) frequency = frequency.to(at::kBFloat16).to(at::kFloat);
+  const at::Tensor frequency = nn::inverse_frequencies(exponent, c.rope_theta, c.bf16_frequencies);
   const at::Tensor centre = at::arange(patches_per_side, at::kFloat)
                                 .add(0.5)
                                 .div(static_cast<double>(patches_per_side))

@@ -2,7 +2,6 @@
 #include "model.hpp"
 
 #include <ATen/ops/arange.h>
-#include <ATen/ops/pow.h>
 #include <ATen/ops/remainder.h>
 
 #include "gesso/cpp/training_torch.hpp"
@@ -57,25 +56,12 @@ int64_t count_layers(const Weights& weights) {
 nn::Rotary rotary_of(int64_t length, const Config& c) {
   const at::Tensor exponent =
       at::arange(0, c.head_dim, 2, at::kFloat).div(static_cast<double>(c.head_dim));
-  at::Tensor frequency = at::pow(c.rope_theta, exponent).reciprocal();
-  if (c.bf16_frequencies) frequency = frequency.to(at::kBFloat16).to(at::kFloat);
+  const at::Tensor frequency = nn::inverse_frequencies(exponent, c.rope_theta, c.bf16_frequencies);
   const at::Tensor angle = at::arange(length, at::kFloat).unsqueeze(1).mul(frequency);
   return {angle.cos(), angle.sin()};
 }
 
 }  // namespace
-
-/// Rotary frequencies as they are, or rounded as the reference's plain path has them.
-bool bf16_frequencies(const Values& values) {
-  const std::string type = values.text("rope_inv_freq", "auto");
-  if (type == "auto") {
-    return values.text("numerics", "precise") == "diffsynth" &&
-           values.text("dtype", "f32") == "bf16";
-  }
-  if (type == "f32" || type == "bf16") return type == "bf16";
-  throw Error(Status::InvalidArgument,
-              "rope_inv_freq: expected \"auto\", \"f32\" or \"bf16\", found \"" + type + "\"");
-}
 
 Config read_config(const Setup& setup) {
   const auto extent = [&](const std::string& name, size_t axis) {
@@ -94,7 +80,7 @@ Config read_config(const Setup& setup) {
   c.rope_theta = setup.values.real("config.rope_theta", 1e6);
   c.rms_norm_eps = setup.values.real("config.rms_norm_eps", 1e-6);
   c.wrap_ids = setup.values.boolean("token_ids_modulo_vocab", false);
-  c.bf16_frequencies = bf16_frequencies(setup.values);
+  c.bf16_frequencies = nn::bf16_frequencies(setup.values);
   return c;
 }
 
