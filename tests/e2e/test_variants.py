@@ -120,6 +120,9 @@ class Variants(ProgramTest):
         return text
 
     def test_a_control_net_for_another_model_is_told(self):
+        small = tiny_models.MODELS / "dit_small/diffusers.safetensors"
+        text = self.refusal("Z-Image-Turbo-Fun-Controlnet-Union-2.1", "--set", f"components.denoiser.path={small}")
+        self.assertIn("components.controlnet: its weights have D = 64, but those of the denoiser have D = 32", text)
         data = self.shared / "z_image/inference/data"
         text = self.refusal("Z-Image-Omni-Base", "--set", f'controlnet_inputs=[{{image="{data}/low_res.png"}}]')
         self.assertIn("controlnet", text)

@@ -192,6 +192,7 @@ PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Regi
     const Place& place = document.find("variant")->place;
     report_missing_paths(filled.roles, place, *plan.variant, problems);
     plan.components = plan_components(filled.roles, *registry, file, vocabulary, problems);
+    check_sizes(filled.roles, plan.components, problems);
     plan.memory = check_memory(document.find("memory"), vocabulary, problems);
     hand_to_policy(document, plan, problems);
     if (filled.complete) plan.adapters = plan_adapters(document.find("adapters"), plan, problems);

@@ -69,6 +69,10 @@ std::vector<ComponentPlan> plan_components(const std::vector<FilledRole>& roles,
 /// compute types that they name.
 void hand_to_policy(const Node& document, PipelinePlan& plan, Problems& problems);
 
+/// Sizes that a variant wants to be the same in the weights of two roles (`same` of a role).
+void check_sizes(const std::vector<FilledRole>& roles, const std::vector<ComponentPlan>& plans,
+                 Problems& problems);
+
 /// One problem that lists every file which is needed and not given.
 void report_missing_paths(const std::vector<FilledRole>& roles, const Place& place,
                           const registry::VariantInfo& variant, Problems& problems);

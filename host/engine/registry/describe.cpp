@@ -82,6 +82,7 @@ json role_json(const Role& role, const Registry& registry) {
           {"component", role.component},
           {"required", role.required},
           {"many", role.many},
+          {"same", role.same},
           {"model_id", role.model_id},
           {"origin_file_pattern", role.origin_file_pattern},
           {"storage_warning", role.storage_warning},

@@ -64,7 +64,7 @@ inline constexpr Key kRoleKeys[] = {
     {"kind", KeyType::Text, true},      {"component", KeyType::Text},
     {"required", KeyType::Boolean},     {"many", KeyType::Boolean},
     {"model_id", KeyType::Text},        {"origin_file_pattern", KeyType::Text},
-    {"storage_warning", KeyType::Text},
+    {"storage_warning", KeyType::Text}, {"same", KeyType::Table},
 };
 inline constexpr Key kSyntheticKeys[] = {
     {"sizes", KeyType::Table},

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,7 @@ struct Role {
   std::string model_id, origin_file_pattern;  // where its published weights are; "": nowhere
   std::string storage_warning;  // what to say of weights with fewer bits than bf16; "": nothing
   bool many = false;            // further components "<name>_<anything>" may fill it, too
+  std::map<std::string, std::string> same;  // size of its weights -> "<role>.<size>" it must equal
 };
 
 struct VariantInfo {

@@ -21,6 +21,20 @@ const toml::table& as_table(const toml::node& node, const std::string& title) {
   return *node.as_table();
 }
 
+// Own size -> "role.size".
+std::map<std::string, std::string> read_same(const StrictTable& role) {
+  std::map<std::string, std::string> same;
+  if (!role.table("same")) return same;
+  for (const auto& [size, node] : *role.table("same")) {
+    const std::string other = node.value_or<std::string>("");
+    if (const size_t dot = other.find('.'); dot == 0 || dot >= other.size() - 1 || other.empty())
+      fail_at(node, fmt::format("\"same.{}\" of {} must be a text \"role.size\"", size.str(),
+                                role.title()));
+    same.emplace(size.str(), other);
+  }
+  return same;
+}
+
 std::vector<Role> read_roles(const toml::table& roles) {
   std::vector<Role> result;
   for (const auto& [name, node] : roles) {
@@ -33,7 +47,8 @@ std::vector<Role> read_roles(const toml::table& roles) {
               .model_id = table.text("model_id"),
               .origin_file_pattern = table.text("origin_file_pattern"),
               .storage_warning = table.text("storage_warning"),
-              .many = table.flag("many", false)};
+              .many = table.flag("many", false),
+              .same = read_same(table)};
     if (role.required && role.component.empty())
       table.fail("required", title + " is required, so it needs the key \"component\"");
     result.push_back(std::move(role));

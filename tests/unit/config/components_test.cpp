@@ -154,6 +154,23 @@ TEST_CASE("weights of another component are named") {
   CHECK(text.find('\n') == std::string::npos);
 }
 
+TEST_CASE("sizes that two roles must share are held against each other") {
+  const Workshop shop;
+  std::ifstream file(shop.folder() / "plugins/tiny.variant.toml");
+  const std::string variant{std::istreambuf_iterator<char>(file), {}};
+  const auto with = [&](const std::string& same) {
+    shop.write(
+        "plugins/tiny.variant.toml",
+        replaced(variant, "[roles.text_encoder]\n", "[roles.text_encoder]\nsame = " + same + "\n"));
+    return shop.problem(kWorking);
+  };
+  CHECK(with("{ D = \"denoiser.head\" }") ==
+        "emoji.toml:6:1: components.text_encoder: its weights have D = 48, but those of the "
+        "denoiser have head = 16; are these files of two models?");
+  CHECK(with("{ D = \"text_encoder.D\" }").empty());
+  CHECK(with("{ D = \"denoiser.nothing\" }").empty());
+}
+
 TEST_CASE("weights that lack something are told with what is missing") {
   const Workshop shop;
   const auto set = gesso::weights::WeightSet::open(shop.folder() / "denoiser.safetensors");

@@ -26,6 +26,7 @@ component = "org.test.denoiser"
 [roles.control]
 kind = "controller"
 required = false
+same = { D = "denoiser.D" }
 
 [defaults]
 steps = 8
@@ -67,6 +68,7 @@ TEST_CASE("a whole variant is read into plain data") {
   CHECK(variant.roles[0].name == "control");
   CHECK_FALSE(variant.roles[0].required);
   CHECK(variant.roles[0].component.empty());
+  CHECK(variant.roles[0].same == std::map<std::string, std::string>{{"D", "denoiser.D"}});
   CHECK(variant.roles[1].component == "org.test.denoiser");
   CHECK(variant.roles[1].required);
   CHECK(variant.defaults["steps"] == 8);
@@ -99,6 +101,7 @@ TEST_CASE("each fault of a variant is told") {
       {"component = \"org.test.denoiser\"\n", "", "[roles.denoiser] is required, so it needs"},
       {"required = false", "optional = true", "unknown key \"optional\" in [roles.control]"},
       {"required = false", "required = 0", "must be true or false"},
+      {"D = \"denoiser.D\"", "D = \"denoiser\"", "\"same.D\" of [roles.control] must be a text"},
       {"steps = 8", "steps = { a = 1 }", "\"steps\" in [defaults] must be a value or a list"},
       {"steps = 8", "steps = 2020-01-01", "expected a finite number"},
       {"size_multiple = 16", "size_multiple = \"16\"",
