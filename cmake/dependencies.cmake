@@ -14,12 +14,6 @@ find_package(nlohmann_json QUIET)
 gesso_require(nlohmann_json nlohmann-json3-dev)
 find_package(tomlplusplus QUIET)
 gesso_require(tomlplusplus libtomlplusplus-dev)
-find_path(tomlplusplus_FORWARD toml++/impl/forward_declarations.h)
-if(NOT tomlplusplus_FORWARD)  # it ends with .hpp since 3.4
-  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/toml++/toml++/impl/forward_declarations.h
-    CONTENT "#include <toml++/impl/forward_declarations.hpp>\n")
-  target_include_directories(tomlplusplus::tomlplusplus INTERFACE ${PROJECT_BINARY_DIR}/toml++)
-endif()
 find_package(CLI11 QUIET)
 gesso_require(CLI11 libcli11-dev)
 find_package(Boost QUIET)
