@@ -45,7 +45,10 @@ TextSide side_of(const Run& run, const char* side, const std::vector<size_t>& pl
     const ComposedText& text = texts[places[i]];
     made.text.push_back(text.features);
     run.keep(fmt::format("prompt_embeds.{}.{}", side, i), text.features);
-    if (text.ids.defined()) run.keep(fmt::format("token_ids.{}.{}", side, i), text.ids);
+    if (text.ids.defined()) {
+      made.ids.push_back(text.ids);
+      run.keep(fmt::format("token_ids.{}.{}", side, i), text.ids);
+    }
     if (!text.segments.defined()) continue;
     made.segments.push_back(text.segments);
     run.keep(fmt::format("text_segments.{}.{}", side, i), text.segments);

@@ -13,6 +13,7 @@ namespace gesso::runtime {
 /// One side of guidance, per picture.
 struct TextSide {
   std::vector<at::Tensor> text, segments;  // segments: empty when texts are of one piece
+  std::vector<at::Tensor> ids;             // of tokens; empty when the composer gives none
 };
 
 struct Conditioning {

@@ -33,7 +33,9 @@ at::Tensor preprocess(const Run& run, const ControlNetInput& input, const at::Te
   return take(results, GESSO_PORT_PIXELS, 1, plan.info->id).front().to(pixels.scalar_type());
 }
 
-at::Tensor context_of(const Run& run, const ControlNetInput& input, size_t index) {
+}  // namespace
+
+at::Tensor control_context(const Run& run, const ControlNetInput& input, size_t index) {
   const Instance& controller = run.parts.get(input.controlnet);
   const at::ScalarType type = run.compute_type("codec");
   OperationRun operation(controller.component(), GESSO_OP_CONTEXT);
@@ -59,14 +61,12 @@ at::Tensor context_of(const Run& run, const ControlNetInput& input, size_t index
   return context;
 }
 
-}  // namespace
-
 Controls::Controls(const Run& run, const std::vector<Tile>& tiles) {
   const auto& inputs = run.request.controlnet_inputs;
   std::vector<at::Tensor> contexts;
   for (size_t i = 0; i < inputs.size(); ++i) {
     run.begin("encode", "codec");
-    contexts.push_back(context_of(run, inputs[i], i));
+    contexts.push_back(control_context(run, inputs[i], i));
   }
   for (size_t tile = 0; tile < tiles.size(); ++tile) {
     for (size_t i = 0; i < inputs.size(); ++i) {

@@ -29,6 +29,10 @@ class Controls {
   std::vector<Active> active_;
 };
 
+/// What the pictures of a control become: its preprocessor, then the controller's "context".
+/// @param index  of the control, for messages
+at::Tensor control_context(const Run& run, const ControlNetInput& input, size_t index);
+
 /// Refuses a request whose ControlNets cannot work in this pipeline, before any work.
 /// @throws Error  NotFound, NotSupported or InvalidArgument
 void check_controls(const Parts& parts, const GenerateRequest& request);

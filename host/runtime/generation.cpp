@@ -12,6 +12,7 @@
 #include "runtime/machine.hpp"
 #include "runtime/operation_run.hpp"
 #include "runtime/sampling.hpp"
+#include "runtime/training/trainer.hpp"
 
 namespace gesso::runtime {
 namespace {
@@ -60,7 +61,8 @@ LoadedPipeline::LoadedPipeline(const config::PipelinePlan& plan, const Watch& wa
       parts_(plan_, watch, sim_settings(plan_)),
       adapters_(parts_),
       memory_(plan_, parts_) {
-  preview_ = preview_map(parts_.get("codec"), latent_channels_);
+  // Training from a cache has no codec.
+  if (parts_.find("codec")) preview_ = preview_map(parts_.get("codec"), latent_channels_);
   for (const config::AdapterPlan& adapter : plan_.adapters) add_adapter(adapter, watch);
 }
 
@@ -314,6 +316,24 @@ nlohmann::json LoadedPipeline::image2lora(const GenerateRequest& request,
   answer.update(report.json);
   answer["memory"] = process_memory();
   return answer;
+}
+
+nlohmann::json LoadedPipeline::train(const config::TrainPlan& plan, TrainReport& report,
+                                     const Watch& watch) {
+  const Attached attached(parts_.messages(), watch);
+  const CallScope call(watch, GESSO_CALL_DETERMINISTIC | GESSO_CALL_TRAINING);
+  const Watch silent;
+  Report stages(silent);
+  const GenerateRequest request;
+  const Run run = run_of(request, watch, call, stages);
+  const auto workers = join_workers();
+  const auto paint = [&](const std::function<void(size_t, const image::Image&)>& sink) {
+    size_t index = 0;
+    generate(*plan.samples, Watch{[](const Event&) {}, watch.cancelled},
+             [&](image::Image&& picture) { sink(index++, picture); });
+  };
+  Trainer trainer(plan, run, report, *workers, paint);
+  return plan.stage == config::Stage::DataProcess ? trainer.encode_all() : trainer.train();
 }
 
 nlohmann::json LoadedPipeline::describe() const {

@@ -28,6 +28,8 @@ class LoadedPipeline : public Pipeline {
   void set_adapter_scale(const std::string& name, double scale) override;
   void remove_adapter(const std::string& name) override;
   nlohmann::json describe() const override;
+  /// Trains components of this pipeline. What was trained is gone afterwards; the files stay.
+  nlohmann::json train(const config::TrainPlan& plan, TrainReport& report, const Watch& watch);
 
   /// What a request needs, by the modules' estimates.
   std::vector<StageNeed> needs_of(const GenerateRequest& request) const;

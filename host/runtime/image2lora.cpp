@@ -34,21 +34,28 @@ weights::NamedTensor named(const std::string& name, const at::Tensor& tensor) {
 
 }  // namespace
 
-GeneratedLora generate_lora(const Run& run, const std::vector<Picture>& pictures) {
+std::vector<at::Tensor> lora_features(const Run& run, const std::vector<Picture>& pictures) {
   const Instance& generator = run.parts.get(kGeneratorRole);
   run.begin("image2lora", kGeneratorRole);
   std::vector<at::Tensor> pixels;
   for (const Picture& picture : pictures) {
     pixels.push_back(pixels_from_image(*picture, at::kFloat));
   }
-  const std::string& who = generator.plan().info->id;
   auto encoded = OperationRun(generator.component(), GESSO_OP_ENCODE)
                      .feed(GESSO_PORT_PIXELS, pixels)
                      .run(run.call, {});
-  const auto features = take(encoded, GESSO_PORT_FEATURES, pictures.size(), who);
+  auto features =
+      take(encoded, GESSO_PORT_FEATURES, pictures.size(), generator.plan().info->id);
   for (size_t i = 0; i < features.size(); ++i) {
     check_finite(features[i], fmt::format("image2lora: the features of picture {}", i + 1));
   }
+  return features;
+}
+
+GeneratedLora generate_lora(const Run& run, const std::vector<Picture>& pictures) {
+  const Instance& generator = run.parts.get(kGeneratorRole);
+  const std::string& who = generator.plan().info->id;
+  const auto features = lora_features(run, pictures);
   GeneratedLora lora{target_names(generator), {}, {}};
   auto made = OperationRun(generator.component(), GESSO_OP_GENERATE)
                   .feed(GESSO_PORT_FEATURES, features)

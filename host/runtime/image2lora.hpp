@@ -16,7 +16,10 @@ struct GeneratedLora {
   std::vector<at::Tensor> a, b;      // [r, in], [out, r]
 };
 
+/// What the generator's image encoders make of each picture.
 /// @throws Error  NotFound without a generator; the components' own
+std::vector<at::Tensor> lora_features(const Run& run, const std::vector<Picture>& pictures);
+/// @throws Error  as above
 GeneratedLora generate_lora(const Run& run, const std::vector<Picture>& pictures);
 
 /// Adds what image2lora_images and negative_image2lora_images make; gone with this object.

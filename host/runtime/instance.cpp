@@ -75,10 +75,10 @@ void Messages::log(int32_t level, const std::string& text) const {
   watch->event(event);
 }
 
-CallScope::CallScope(const Watch& watch) {
+CallScope::CallScope(const Watch& watch, uint32_t flags) {
   call_ = {};
   call_.struct_size = sizeof call_;
-  call_.flags = GESSO_CALL_DETERMINISTIC;
+  call_.flags = flags;
   call_.data = const_cast<Watch*>(&watch);
   call_.device = {kDLCPU, 0};
   call_.error = &text_.error;

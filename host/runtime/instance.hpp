@@ -31,7 +31,7 @@ class Messages {
 /// The C struct of one request, with room for the error's text.
 class CallScope {
  public:
-  explicit CallScope(const Watch& watch);
+  explicit CallScope(const Watch& watch, uint32_t flags = GESSO_CALL_DETERMINISTIC);
   CallScope(const CallScope&) = delete;
   CallScope& operator=(const CallScope&) = delete;
   const gesso_call_t* get() const { return &call_; }

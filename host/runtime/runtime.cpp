@@ -3,6 +3,8 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+
 #include "gesso/abi.h"
 #include "runtime/generation.hpp"
 #include "runtime/machine.hpp"
@@ -10,10 +12,24 @@
 namespace gesso::runtime {
 namespace {
 
+/// The pipeline of a recipe without the components that have no weights here.
+config::PipelinePlan with_files(const config::TrainPlan& plan) {
+  config::PipelinePlan pipeline = plan.pipeline;
+  std::erase_if(pipeline.components, [&](const config::ComponentPlan& component) {
+    return std::find(plan.absent_roles.begin(), plan.absent_roles.end(), component.role) !=
+           plan.absent_roles.end();
+  });
+  return pipeline;
+}
+
 class TorchRuntime : public Runtime {
  public:
   std::unique_ptr<Pipeline> load(const config::PipelinePlan& plan, const Watch& watch) override {
     return std::make_unique<LoadedPipeline>(plan, watch);
+  }
+  nlohmann::json train(const config::TrainPlan& plan, TrainReport& report,
+                       const Watch& watch) override {
+    return LoadedPipeline(with_files(plan), watch).train(plan, report, watch);
   }
   nlohmann::json machine() override { return machine_json(); }
   nlohmann::json measure(const Watch& watch) override { return measure_gemm(watch); }

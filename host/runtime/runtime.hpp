@@ -13,7 +13,9 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/config/pipeline_plan.hpp"
+#include "engine/config/train_plan.hpp"
 #include "engine/image/image.hpp"
+#include "runtime/training_report.hpp"
 
 namespace gesso::runtime {
 
@@ -112,6 +114,10 @@ class Runtime {
  public:
   virtual ~Runtime() = default;
   virtual std::unique_ptr<Pipeline> load(const config::PipelinePlan& plan, const Watch& watch) = 0;
+  /// Trains as planned, or encodes the items of a dataset (training/trainer.hpp).
+  /// @return a summary: {"micro_batches", "optimizer_steps", "loss", "seconds", ...}
+  virtual nlohmann::json train(const config::TrainPlan& plan, TrainReport& report,
+                               const Watch& watch) = 0;
   /// libtorch's version and build, CPU capability, threads, bf16 path; no measurement.
   virtual nlohmann::json machine() = 0;
   /// GEMM rate of this process in GFLOP/s per dtype, at the sizes of a full-size block.
