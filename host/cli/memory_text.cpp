@@ -11,7 +11,8 @@ namespace gesso::cli {
 
 std::string moves_text(const nlohmann::json& memory) {
   std::vector<std::string> parts;
-  for (const auto& [role, moved] : memory.value("moved", nlohmann::json::object()).items()) {
+  const nlohmann::json roles = memory.value("moved", nlohmann::json::object());
+  for (const auto& [role, moved] : roles.items()) {
     parts.push_back(fmt::format("{} units of {} up to {} times, {}", moved.at("units").dump(), role,
                                 moved.at("most").dump(),
                                 bytes_text(moved.at("bytes").get<uint64_t>())));

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -41,7 +42,17 @@ const char* name_of(int32_t type) {
   }
 }
 
+/// Numbers of a training step, as an object.
+bool is_metric(const gesso_event_t& event) {
+  return event.type == GESSO_EVENT_INFO && event.stage == std::string_view("metric");
+}
+
 nlohmann::json to_json(const gesso_event_t& event) {
+  if (is_metric(event)) {
+    nlohmann::json json = nlohmann::json::parse(event.text);
+    json["event"] = "metric";
+    return json;
+  }
   nlohmann::json json{{"event", name_of(event.type)}};
   if (*event.stage) json["stage"] = event.stage;
   if (*event.text) json["text"] = event.text;
@@ -73,7 +84,7 @@ void Progress::show(const gesso_event_t& event) {
     std::fflush(stdout);
     return;
   }
-  if (style_ == ProgressStyle::Quiet) return;
+  if (style_ == ProgressStyle::Quiet || is_metric(event)) return;
   if (event.type == GESSO_EVENT_WARNING)
     return print_remark(fmt::format("warning: {}", event.text));
   if (event.type == GESSO_EVENT_INFO) return print_remark(event.text);

@@ -322,8 +322,9 @@ nlohmann::json LoadedPipeline::train(const config::TrainPlan& plan, TrainReport&
                                      const Watch& watch) {
   const Attached attached(parts_.messages(), watch);
   const CallScope call(watch, GESSO_CALL_DETERMINISTIC | GESSO_CALL_TRAINING);
+  memory_.begin(watch);
   const Watch silent;
-  Report stages(silent);
+  Report stages(silent, nullptr, nullptr);
   const GenerateRequest request;
   const Run run = run_of(request, watch, call, stages);
   const auto workers = join_workers();

@@ -44,8 +44,7 @@ std::vector<at::Tensor> lora_features(const Run& run, const std::vector<Picture>
   auto encoded = OperationRun(generator.component(), GESSO_OP_ENCODE)
                      .feed(GESSO_PORT_PIXELS, pixels)
                      .run(run.call, {});
-  auto features =
-      take(encoded, GESSO_PORT_FEATURES, pictures.size(), generator.plan().info->id);
+  auto features = take(encoded, GESSO_PORT_FEATURES, pictures.size(), generator.plan().info->id);
   for (size_t i = 0; i < features.size(); ++i) {
     check_finite(features[i], fmt::format("image2lora: the features of picture {}", i + 1));
   }

@@ -66,7 +66,7 @@ double measure_reading(const Parts& parts) {
   for (const auto& instance : parts.all()) {
     if (!instance->plan().weights) continue;
     for (const std::string& name : instance->plan().weights->names()) {
-      const weights::TensorView view = *instance->plan().weights->find(name);
+      const weights::TensorView view = instance->plan().weights->find(name)->data();
       if (bytes >= kMost) return static_cast<double>(bytes) / seconds;
       const auto file = base::FileRegion::of(view.bytes);
       if (!file) continue;

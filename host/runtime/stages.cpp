@@ -198,7 +198,9 @@ class Stages {
                kF32);
     const auto one = ask("codec", GESSO_OP_DECODE, shapes, tiling(request_));
     const auto pictures = static_cast<uint64_t>(request_.prompts.size());
-    add({"decode", "codec", {"codec"}, one.peak_bytes, one.flops * pictures, pictures});
+    // Bytes are made of pixels in four steps, each of which makes a float32 picture.
+    const auto steps = static_cast<uint64_t>(4 * 3 * request_.height * request_.width) * 4;
+    add({"decode", "codec", {"codec"}, one.peak_bytes + steps, one.flops * pictures, pictures});
   }
 
   const Parts& parts_;

@@ -13,6 +13,7 @@
 #include "engine/weights/siblings.hpp"
 #include "engine/weights/table4.hpp"
 #include "gesso/kind/denoiser.h"
+#include "gesso/kind/text_encoder.h"
 #include "kinds.hpp"
 #include "nn/linear.hpp"
 #include "nn/linear_narrow.hpp"

@@ -9,6 +9,7 @@
 #include "engine/api/quantization.hpp"
 #include "engine/api/questions.hpp"
 #include "engine/api/synthesis.hpp"
+#include "engine/api/training.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/config/pipeline.hpp"
 #include "gesso/host.h"
@@ -97,6 +98,9 @@ void Engine::start(std::string_view kind, const json& values, const SinkMaker& s
     body = quantization(values);
   } else if (kind == "measure") {
     body = [this](Job& job) { return runtime().measure(job.watch()); };
+  } else if (kind == "train") {
+    body = training(
+        registry_, [this]() -> runtime::Runtime& { return runtime(); }, values);
   } else if (kind == "pull") {
     body = pulling(registry_, values);
   } else if (kind == "verify") {
@@ -106,8 +110,8 @@ void Engine::start(std::string_view kind, const json& values, const SinkMaker& s
   } else if (kind == "remove_model") {
     body = removing(values);
   } else {
-    const std::vector<std::string> kinds{"synthesize", "quantize", "measure",      "pull",
-                                         "verify",     "import_models", "remove_model"};
+    const std::vector<std::string> kinds{"synthesize", "quantize", "measure",       "train",
+                                         "pull",       "verify",   "import_models", "remove_model"};
     throw Error(Status::InvalidArgument,
                 fmt::format("unknown kind of job \"{}\"{}; there are {}", kind,
                             base::did_you_mean(kind, kinds), fmt::join(kinds, ", ")));

@@ -68,7 +68,8 @@ EncodedItem encode_item(const Run& pipeline, const data::Item& item, const Encod
   EncodedItem made;
   made.where = item.where;
   made.extra = item.extra;
-  Conditioning conditioning = compose(run);
+  PromptCache prompts;  // of this item alone: the text encoder may be trained
+  Conditioning conditioning = compose(run, prompts);
   made.text = conditioning.positive.text.front();
   if (!conditioning.positive.segments.empty()) {
     made.text_segments = conditioning.positive.segments.front();

@@ -581,14 +581,6 @@ double Trainer::run_steps(int64_t total, int64_t total_groups) {
       told.memory_bytes = process_memory().value("anonymous", uint64_t{0});
       for (const EncodedItem& item : items) told.items.push_back(item.where);
       report_.step(told);
-      Event event;
-      event.type = Event::Step;
-      event.stage = "train";
-      event.step = static_cast<uint64_t>(micro_batch_);
-      event.total = static_cast<uint64_t>(total);
-      event.seconds_left = told.seconds_left;
-      event.text = fmt::format("loss {:.4f}", last_loss);
-      run_.watch.event(event);
     }
     if (plan_.validation_steps > 0 && !split_.validation.empty() &&
         micro_batch_ % plan_.validation_steps == 0) {

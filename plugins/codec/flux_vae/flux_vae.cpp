@@ -149,15 +149,21 @@ class Codec : public Component<Codec, ModuleInterface, CodecInterface> {
     for (const gesso_tensor_t* tensor : inputs.list(port)) {
       const auto shape = shape_of(tensor->dl_tensor);
       int64_t height = shape[1], width = shape[2];
-      uint64_t tiles = 1;
+      uint64_t tiles = 1, joined = 0;
       if (tiling) {
+        // Where tiles are summed, and the sum of their weights, in float32.
+        const int64_t unit = pixels_per_cell();
+        joined =
+            static_cast<uint64_t>(encoding ? (channels() + 1) * (height / unit) * (width / unit)
+                                           : (3 + 1) * height * unit * width * unit) *
+            sizeof(float);
         tiles = tile_starts(height, *tiling).size() * tile_starts(width, *tiling).size();
         height = std::min(height, tiling->size);
         width = std::min(width, tiling->size);
       }
       const gesso_estimate_t one = vae_->estimate(encoding, height, width);
       total.flops += tiles * one.flops;
-      total.peak_bytes = std::max(total.peak_bytes, one.peak_bytes);
+      total.peak_bytes = std::max(total.peak_bytes, one.peak_bytes + joined);
     }
     return total;
   }

@@ -50,6 +50,10 @@ class ToyPipeline : public runtime::Pipeline {
                   const runtime::Watch&) override {
     throw Error(Status::NotSupported, file.string() + ": the toy makes no LoRA");
   }
+  json plan(const runtime::GenerateRequest&, const std::vector<uint64_t>& limits,
+            const runtime::Watch&) override {
+    return {{"limits", limits}};
+  }
   void add_adapter(const config::AdapterPlan& plan, const runtime::Watch&) override {
     adapters_[plan.name] = plan.scale;
   }
@@ -79,6 +83,20 @@ class ToyPipeline : public runtime::Pipeline {
 std::unique_ptr<runtime::Pipeline> ToyRuntime::load(const config::PipelinePlan& plan,
                                                     const runtime::Watch&) {
   return std::make_unique<ToyPipeline>(plan.variant->id);
+}
+
+json ToyRuntime::train(const config::TrainPlan& plan, runtime::TrainReport& report,
+                       const runtime::Watch& watch) {
+  report.begin(0);
+  for (int64_t number = 1; number <= plan.max_steps; ++number) {
+    if (watch.cancelled()) throw Error(Status::Cancelled, "cancelled while training");
+    runtime::TrainStep step;
+    step.micro_batch = step.optimizer_steps = number;
+    step.total_micro_batches = plan.max_steps;
+    step.loss = 1.0 / static_cast<double>(number);
+    report.step(step);
+  }
+  return {{"micro_batches", plan.max_steps}};
 }
 
 json ToyRuntime::measure(const runtime::Watch&) { return {{"gemm_f32", 1.0}}; }

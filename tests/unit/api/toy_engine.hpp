@@ -18,6 +18,8 @@ class ToyRuntime : public runtime::Runtime {
   std::unique_ptr<runtime::Pipeline> load(const config::PipelinePlan& plan,
                                           const runtime::Watch& watch) override;
   nlohmann::json machine() override { return {{"libtorch", "0.0.0"}}; }
+  nlohmann::json train(const config::TrainPlan& plan, runtime::TrainReport& report,
+                       const runtime::Watch& watch) override;
   nlohmann::json measure(const runtime::Watch& watch) override;
 };
 

@@ -69,7 +69,8 @@ TEST_CASE("unknown and misplaced keys come with advice") {
        {"[output]\nheight = 3",
         "emoji.toml:11:1: unknown key \"height\" in [output]; it belongs into [generate]"},
        {"[output]\nzzzz = 3",
-        "emoji.toml:11:1: unknown key \"zzzz\" in [output]; expected one of path, sheet, quality"},
+        "emoji.toml:11:1: unknown key \"zzzz\" in [output]; expected one of path, sheet, quality, "
+        "trace"},
        {"[components.composer]\nmax_length = 5",
         "emoji.toml:11:1: unknown key \"max_length\" in [components.composer]; it belongs into "
         "[generate]"},

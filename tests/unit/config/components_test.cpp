@@ -213,7 +213,7 @@ policy = "org.test.policy"
 offload_device = "disk"
 vram_limit = 3
 )");
-  const config::ComponentPlan& policy = *plan.component("memory_policy");
+  const gesso::config::ComponentPlan& policy = *plan.component("memory_policy");
   CHECK(policy.info->id == "org.test.policy");
   CHECK(policy.values["offload_device"] == "disk");
   CHECK(policy.values["vram_limit"] == 3.0);

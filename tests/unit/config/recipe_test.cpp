@@ -9,6 +9,7 @@
 #include "engine/config/recipe_models.hpp"
 #include "engine/config/recipe_params.hpp"
 #include "engine/config/schema.hpp"
+#include "runtime/runtime.hpp"
 #include "workshop.hpp"
 
 using namespace gesso::config;

@@ -257,7 +257,7 @@ TEST_CASE("a simulated device has a capacity and a bandwidth") {
   CHECK_THROWS_AS(sim.allocate(1), Error);
   std::vector<std::byte> back(bytes.size());
   sim.read(memory.get(), back);
-  CHECK(back == bytes);
+  CHECK((back == bytes));
   CHECK(sim.usage().bytes_in == bytes.size());
   CHECK(sim.usage().bytes_out == bytes.size());
 }
