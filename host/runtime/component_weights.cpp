@@ -838,7 +838,9 @@ const gesso_weights_service_t& gesso_weights::service() {
         return gesso::guard(error, [&] { *id = self->declare(unit, requests, count); });
       },
       [](gesso_weights_t* self, const gesso_call_t* call, uint32_t id, gesso_unit_view_t* view) {
-        const BoundaryClock::Scope timed(self->clock_);
+        // Bringing a unit is the memory policy's work; it is told as moves and bytes.
+        const bool is_there = id < self->units_.size() && self->units_[id]->shown;
+        const BoundaryClock::Scope timed(is_there ? self->clock_ : nullptr);
         return gesso::guard(call ? call->error : nullptr, [&] { self->enter(id, view); });
       },
       [](gesso_weights_t* self, uint32_t id) {

@@ -2,13 +2,15 @@
 
 import csv
 import json
+import os
 import shutil
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
 import tiny_models
-from program import DEMO, ProgramTest
+from program import DEMO, PROGRAM, ProgramTest, needs_demo
 
 SAMPLES = DEMO.parent.parent / "z_image"
 SIZE = 32
@@ -51,9 +53,10 @@ def make_trained(folder):
     for name in NAMES[4:]:
         put(f"{name}_full", "controlnet/model.safetensors", "pipeline/controlnet", "controlnet")
     put("ZImage-i2L-v2_full", "image2lora_v2/model.safetensors", None, None)
-    lora = tiny_models.lora_shapes(tiny_models.config_of("pipeline/t2i", "dit"), 4)
     for name in ("Z-Image-Omni-Base_lora_edit/epoch-4", "Z-Image-Turbo_lora_differential/epoch-4",
                  "Z-Image-Turbo_lora_distill/step-20"):
+        case = "pipeline/edit_one_image" if "Omni" in name else "pipeline/t2i"
+        lora = tiny_models.lora_shapes(tiny_models.config_of(case, "dit"), 4)
         tiny_models.write_safetensors(folder / f"{name}.safetensors", lora)
 
 
@@ -77,9 +80,11 @@ class Training(ProgramTest):
         make_datasets(cls.recipes / "data")
         dit = tiny_models.config_of("pipeline/t2i", "dit")
         lora = tiny_models.lora_shapes(dit, 4)
+        omni = tiny_models.lora_shapes(tiny_models.config_of("pipeline/edit_one_image", "dit"), 4)
         trained = cls.recipes / "models/train"
         for name in ("Z-Image", "Z-Image-Turbo", "Z-Image-Omni-Base") + NAMES[4:]:
-            tiny_models.write_safetensors(trained / f"{name}_lora/epoch-4.safetensors", lora)
+            tiny_models.write_safetensors(trained / f"{name}_lora/epoch-4.safetensors",
+                                          omni if "Omni" in name else lora)
         make_trained(trained)
         make_validation_pictures(cls.shared / "z_image/validation/data")
         adapter = "models/ostris/zimage_turbo_training_adapter/zimage_turbo_training_adapter_v1.safetensors"
@@ -142,6 +147,68 @@ class Training(ProgramTest):
                       self.gesso("check", self.write("a.toml", 'variant = "Z-Image"\n[train]\n'), code=2).stdout)
         self.assertIn("`gesso train` reads",
                       self.gesso("run", self.recipe("lora-Z-Image"), code=2).stderr)
+
+
+@needs_demo
+class Runs(ProgramTest):
+    """A LoRA of the demo on four coloured balls."""
+
+    def setUp(self):
+        super().setUp()
+        colours = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 200), "grey": (120, 120, 120)}
+        for name, colour in colours.items():
+            tiny_models.write_png(self.folder / f"{name}.png", 64, 64,
+                                  lambda x, y, c=colour: c if (x - 32) ** 2 + (y - 32) ** 2 < 400 else (255, 255, 255))
+        self.write("metadata.csv", "image,prompt\n" + "".join(f"{n}.png,a {n} ball\n" for n in colours))
+
+    def recipe(self, output, **more):
+        lines = [f'extends = "{DEMO.parent / "train/lora.toml"}"', "[train]", 'dataset_base_path = "."',
+                 'dataset_metadata_path = "metadata.csv"', f'output_path = "{output}"', "num_epochs = 1",
+                 "batch_size = 1", "dataset_repeat = 1", "validation_split = 0.0", "validation_steps = 0",
+                 "sample_steps = 0", "save_steps = 1"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in more.items()]
+        return self.write(f"{output}.toml", "\n".join(lines) + "\n")
+
+    def test_the_recipes_of_the_emoji_family_are_right(self):
+        shutil.copytree(DEMO.parent / "train", self.folder / "emoji/train")
+        for model in ("tokenizer", "text_encoder", "transformer", "vae"):
+            (self.folder / "emoji" / model).symlink_to(DEMO.parent / model)
+        for data in ("data", "data-style"):
+            folder = self.folder / "emoji/train" / data
+            folder.mkdir(exist_ok=True)
+            shutil.copy(self.folder / "red.png", folder)
+            (folder / "metadata.csv").write_text("image,prompt,controlnet_image\nred.png,a red ball,red.png\n")
+        recipes = sorted((self.folder / "emoji/train").glob("*.toml"))
+        self.assertEqual(len(recipes), 5)
+        for recipe in recipes:
+            with self.subTest(recipe=recipe.name):
+                self.gesso("check", recipe)
+
+    def test_a_lora_is_trained_and_draws(self):
+        self.gesso("train", self.recipe("out"))
+        lora = self.folder / "out/step-4.safetensors"
+        self.assertTrue(lora.exists())
+        losses = [json.loads(line)["loss"] for line in (self.folder / "out/metrics.jsonl").read_text().splitlines()
+                  if "loss" in json.loads(line)]
+        self.assertEqual(len(losses), 4)
+        self.assertIn("<svg", (self.folder / "out/report.html").read_text())
+        self.gesso("run", DEMO, "--set", "num_inference_steps=2", "--lora", lora, "--out", self.folder / "ball.png")
+
+    def test_a_run_that_was_killed_ends_with_the_same_bits(self):
+        self.gesso("train", self.recipe("whole"))
+        recipe = self.recipe("killed")
+        run = subprocess.Popen([PROGRAM, "train", str(recipe), "--json"], cwd=self.folder, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(os.environ))
+        for line in run.stdout:
+            if json.loads(line).get("event") == "metric" and json.loads(line).get("step") == 2:
+                break
+        run.kill()
+        run.wait()
+        run.stdout.close()
+        self.assertFalse((self.folder / "killed/step-4.safetensors").exists())
+        self.gesso("train", recipe, "--resume")
+        self.assertEqual((self.folder / "killed/step-4.safetensors").read_bytes(),
+                         (self.folder / "whole/step-4.safetensors").read_bytes())
 
 
 if __name__ == "__main__":
