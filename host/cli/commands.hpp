@@ -27,6 +27,7 @@ void add_plugins(CLI::App& app, const Common& common);
 void add_variants(CLI::App& app, const Common& common);
 void add_models(CLI::App& app, const Common& common);
 void add_inspect(CLI::App& app, const Common& common);
+void add_convert(CLI::App& app, const Common& common);
 void add_quantize(CLI::App& app, const Common& common);
 void add_schema(CLI::App& app, const Common& common);
 void add_check(CLI::App& app, const Common& common);

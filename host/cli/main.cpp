@@ -22,6 +22,7 @@ constexpr const char* kExamples = R"(Examples:
   gesso models pull z-image-turbo              the files that a variant needs
   gesso plan turbo.toml                        what a picture takes in memory and time
   gesso inspect model.safetensors              what a weights file is
+  gesso convert transformer/ z-image.safetensors --layout comfy
   gesso quantize model.safetensors small.safetensors --format nf4
   gesso plugins list --why                     what was found, what was refused and why
 
@@ -37,6 +38,7 @@ void add_commands(CLI::App& app, const Common& common) {
   add_models(app, common);
   add_plan(app, common);
   add_inspect(app, common);
+  add_convert(app, common);
   add_quantize(app, common);
   add_plugins(app, common);
   add_variants(app, common);

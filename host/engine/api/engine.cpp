@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "engine/api/conversion.hpp"
 #include "engine/api/model_jobs.hpp"
 #include "engine/api/quantization.hpp"
 #include "engine/api/questions.hpp"
@@ -94,6 +95,8 @@ void Engine::start(std::string_view kind, const json& values, const SinkMaker& s
   Job::Body body;
   if (kind == "synthesize") {
     body = synthesis(registry_, values);
+  } else if (kind == "convert") {
+    body = conversion(registry_, values);
   } else if (kind == "quantize") {
     body = quantization(values);
   } else if (kind == "measure") {
@@ -110,8 +113,9 @@ void Engine::start(std::string_view kind, const json& values, const SinkMaker& s
   } else if (kind == "remove_model") {
     body = removing(values);
   } else {
-    const std::vector<std::string> kinds{"synthesize", "quantize", "measure",       "train",
-                                         "pull",       "verify",   "import_models", "remove_model"};
+    const std::vector<std::string> kinds{"synthesize", "convert",       "quantize",
+                                         "measure",    "train",         "pull",
+                                         "verify",     "import_models", "remove_model"};
     throw Error(Status::InvalidArgument,
                 fmt::format("unknown kind of job \"{}\"{}; there are {}", kind,
                             base::did_you_mean(kind, kinds), fmt::join(kinds, ", ")));

@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
-#include <thread>
 
+#include "engine/api/byte_progress.hpp"
 #include "engine/api/job_values.hpp"
 #include "engine/models/hub.hpp"
 #include "engine/models/pull.hpp"
@@ -20,63 +19,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kMiB = 1 << 20;
-
 void emit_info(Job& job, const std::string& text) {
   runtime::Event event;
   event.type = runtime::Event::Info;
   event.text = text;
   job.emit(event);
 }
-
-/// Tells how far the bytes are, a few hundred times in all.
-class ByteProgress {
- public:
-  ByteProgress(Job& job, std::string stage) : job_(job), stage_(std::move(stage)) {}
-
-  void start_stage() const {
-    runtime::Event event;
-    event.type = runtime::Event::Stage;
-    event.stage = stage_;
-    job_.emit(event);
-  }
-
-  /// From any thread; events leave by the job's own.
-  void show(uint64_t done, uint64_t total, const std::string& file) {
-    if (std::this_thread::get_id() != job_thread_) return;
-    const auto now = Clock::now();
-    if (!started_) {
-      started_ = true;
-      begin_ = now;
-      first_ = done;
-    }
-    const uint64_t part = total / 400;
-    const bool due = now - told_ > std::chrono::milliseconds(500) && done > told_bytes_ + part;
-    if (!due && done < total) return;
-    told_ = now;
-    told_bytes_ = done;
-    const double seconds = std::chrono::duration<double>(now - begin_).count();
-    const double rate =
-        seconds > 0 && done > first_ ? static_cast<double>(done - first_) / seconds : 0;
-    runtime::Event event;
-    event.type = runtime::Event::Step;
-    event.stage = stage_;
-    event.step = static_cast<uint64_t>(static_cast<double>(done) / kMiB);
-    event.total = std::max<uint64_t>(1, static_cast<uint64_t>(static_cast<double>(total) / kMiB));
-    event.text = fmt::format("MiB, {:.1f} MB/s, {}", rate / 1e6, file);
-    if (rate > 0) event.seconds_left = static_cast<double>(total - std::min(done, total)) / rate;
-    job_.emit(event);
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  Job& job_;
-  std::string stage_;
-  const std::thread::id job_thread_ = std::this_thread::get_id();
-  bool started_ = false;
-  Clock::time_point begin_, told_;
-  uint64_t first_ = 0, told_bytes_ = 0;
-};
 
 ModelRef settings_of(const JobValues& values) {
   ModelRef model;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/weight_files.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/weights/quantize_file.hpp"
 
@@ -76,13 +77,7 @@ void warn_of_left(const std::vector<std::string>& left, const std::string& forma
 json quantise(const Request& request, Job& job) {
   const auto start = std::chrono::steady_clock::now();
   const auto set = weights::WeightSet::open(request.input);
-  for (const weights::WeightFile& file : set.files()) {
-    std::error_code error;
-    if (!fs::equivalent(file.mapping->path(), request.output, error)) continue;
-    throw Error(Status::InvalidArgument,
-                fmt::format("quantize: {} is the file that is read; name another for the result",
-                            request.output.string()));
-  }
+  refuse_input_as_output(set, request.output, kStage);
   announce(job, runtime::Event::Stage, "", 0, 0);
   const auto result =
       weights::quantize_file(set, request.output, request.options,

@@ -77,10 +77,11 @@ void parse_tensors(const toml::table& weights, std::string_view key, bool option
   }
 }
 
-std::pair<std::regex, std::string> parse_rename(const toml::node& node) {
+RenameRule parse_rename(const toml::node& node) {
   const auto* pair = node.as_array();
   if (!pair || pair->size() != 2) fail(node, "expected [expression, replacement]");
-  return {regex_of((*pair)[0], "an expression"), text_of((*pair)[1], "a replacement")};
+  return {regex_of((*pair)[0], "an expression"), text_of((*pair)[0], "an expression"),
+          text_of((*pair)[1], "a replacement")};
 }
 
 SplitRule parse_split(const toml::node& node) {
@@ -92,13 +93,14 @@ SplitRule parse_split(const toml::node& node) {
     rule.into.push_back(text_of(*name, "a name"));
   if (!match || rule.into.size() < 2) fail(node, "expected match and at least two names in into");
   rule.match = regex_of(*match, "\"match\"");
+  rule.text = text_of(*match, "\"match\"");
   return rule;
 }
 
 Layout parse_layout(const toml::node& node) {
   const toml::table& table = table_of(node, "\"layout\"");
-  refuse_unknown_keys(
-      table, {"name", "prefix", "detect", "rename", "reverse", "split", "flatten", "drop"});
+  refuse_unknown_keys(table, {"name", "prefix", "detect", "rename", "reverse", "split", "flatten",
+                              "drop", "architecture"});
   Layout layout;
   const toml::node* name = table.get("name");
   if (!name) fail(node, "a layout needs a name");
@@ -112,6 +114,9 @@ Layout parse_layout(const toml::node& node) {
   for (const auto* n : list_of(table, "flatten"))
     layout.flatten.push_back(regex_of(*n, "\"flatten\""));
   for (const auto* n : list_of(table, "drop")) layout.drop.push_back(regex_of(*n, "\"drop\""));
+  if (const auto* n = table.get("architecture")) {
+    layout.architecture = text_of(*n, "\"architecture\"");
+  }
   if (layout.prefixes.empty()) layout.prefixes.push_back("");
   for (size_t i = 0; i < layout.reverse.size(); ++i) {
     if (layout.reverse[i].mark_count() != 1)

@@ -21,10 +21,12 @@
 //                                                 # equal parts along the first extent
 //   flatten = ["\\.proj_out\\.weight$"]           # trailing extents of 1 are removed
 //   drop = ["^norm_final\\.weight$"]              # not used by the component
+//   architecture = "lumina2"                      # what GGUF files with these names are called
 //
 // A name is spelled for a layout in that order: prefix, drop, rename, reverse, split, flatten. The
 // layout "native" (no change) always exists and is tried first. Index and count share a name: in
-// `C[levels]` the index of this tensor is meant.
+// `C[levels]` the index of this tensor is meant. The same rules write a layout, last to first
+// (layout_writer.hpp).
 #pragma once
 
 #include "engine/weights/tensor_view.hpp"
@@ -68,8 +70,15 @@ struct TensorPattern {
   bool optional = false;
 };
 
+struct RenameRule {
+  std::regex match;
+  std::string text;  ///< of `match`
+  std::string into;
+};
+
 struct SplitRule {
   std::regex match;
+  std::string text;  ///< of `match`
   std::vector<std::string> into;
 };
 
@@ -77,11 +86,12 @@ struct Layout {
   std::string name;
   std::vector<std::string> prefixes;
   std::vector<std::string> detect;
-  std::vector<std::pair<std::regex, std::string>> rename;
+  std::vector<RenameRule> rename;
   std::vector<std::regex> reverse;
   std::vector<SplitRule> split;
   std::vector<std::regex> flatten;
   std::vector<std::regex> drop;
+  std::string architecture;  ///< "general.architecture" of GGUF files with these names; "": none
 };
 
 struct ComponentPattern {

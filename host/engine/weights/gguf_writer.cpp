@@ -69,15 +69,18 @@ GgufWriter::GgufWriter(std::filesystem::path path, const std::vector<TensorSpec>
   file_.write(head);
 }
 
-void GgufWriter::write(std::span<const std::byte> tensor) {
-  if (next_ >= sizes_.size() || tensor.size() != sizes_[next_]) {
+void GgufWriter::write(std::span<const std::byte> bytes) {
+  if (next_ >= sizes_.size() || bytes.size() > sizes_[next_] - written_) {
     throw Error(Status::InvalidArgument,
-                fmt::format("{}: tensor {} of {} has {} bytes", path_.string(), next_,
-                            sizes_.size(), tensor.size()));
+                fmt::format("{}: {} bytes more for tensor {} of {}", path_.string(), bytes.size(),
+                            next_, sizes_.size()));
   }
+  file_.write(bytes);
+  written_ += bytes.size();
+  if (written_ < sizes_[next_]) return;
+  file_.write(std::string(padding_after(written_), '\0'));
+  written_ = 0;
   ++next_;
-  file_.write(tensor);
-  file_.write(std::string(padding_after(tensor.size()), '\0'));
 }
 
 void GgufWriter::finish() {

@@ -5,7 +5,7 @@
 
 namespace gesso::weights {
 
-/// Usage as of SafetensorsWriter, but each `write` is one tensor.
+/// Usage as of SafetensorsWriter.
 class GgufWriter {
  public:
   /// @param metadata  texts, such as {"general.architecture", "lumina2"}
@@ -14,9 +14,9 @@ class GgufWriter {
   GgufWriter(std::filesystem::path path, const std::vector<TensorSpec>& tensors,
              const std::map<std::string, std::string>& metadata);
 
-  /// @throws Error  Denied when the disk is full; InvalidArgument for another number of bytes than
-  ///                planned
-  void write(std::span<const std::byte> tensor);
+  /// Appends bytes of the next tensor, which may come in pieces.
+  /// @throws Error  Denied when the disk is full; InvalidArgument for more bytes than planned
+  void write(std::span<const std::byte> bytes);
   /// @throws Error  BadState when tensors are missing; Denied as above
   void finish();
 
@@ -24,7 +24,8 @@ class GgufWriter {
   std::filesystem::path path_;
   base::AtomicFile file_;
   std::vector<uint64_t> sizes_;
-  size_t next_ = 0;
+  size_t next_ = 0;       // tensor that is written
+  uint64_t written_ = 0;  // bytes of it
 };
 
 }  // namespace gesso::weights

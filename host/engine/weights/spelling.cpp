@@ -27,25 +27,6 @@ std::optional<int64_t> index_in(const std::smatch& match) {
   return value;
 }
 
-/// Turns the index that `expression` finds around: the last becomes 0.
-void reverse_index(std::vector<SpelledTensor>& tensors, const std::regex& expression) {
-  int64_t last = 0;
-  std::smatch match;
-  for (const SpelledTensor& tensor : tensors) {
-    if (tensor.name.size() > kMaxName) continue;
-    if (!std::regex_search(tensor.name, match, expression)) continue;
-    last = std::max(last, index_in(match).value_or(0));
-  }
-  for (SpelledTensor& tensor : tensors) {
-    const std::string name = tensor.name;
-    if (name.size() > kMaxName || !std::regex_search(name, match, expression)) continue;
-    if (const auto index = index_in(match)) {
-      tensor.name.replace(static_cast<size_t>(match.position(1)),
-                          static_cast<size_t>(match.length(1)), std::to_string(last - *index));
-    }
-  }
-}
-
 /// The parts of a fused tensor; the tensor itself when no rule names it or it cannot be parted.
 std::vector<SpelledTensor> split(const SpelledTensor& tensor, const std::vector<SplitRule>& rules) {
   std::smatch match;
@@ -75,6 +56,24 @@ void flatten(SpelledTensor& tensor, const std::vector<std::regex>& expressions) 
 
 }  // namespace
 
+void reverse_index(std::span<NamedShape* const> tensors, const std::regex& expression) {
+  int64_t last = 0;
+  std::smatch match;
+  for (const NamedShape* tensor : tensors) {
+    if (tensor->name.size() > kMaxName) continue;
+    if (!std::regex_search(tensor->name, match, expression)) continue;
+    last = std::max(last, index_in(match).value_or(0));
+  }
+  for (NamedShape* tensor : tensors) {
+    const std::string name = tensor->name;
+    if (name.size() > kMaxName || !std::regex_search(name, match, expression)) continue;
+    if (const auto index = index_in(match)) {
+      tensor->name.replace(static_cast<size_t>(match.position(1)),
+                           static_cast<size_t>(match.length(1)), std::to_string(last - *index));
+    }
+  }
+}
+
 bool detected(const WeightSet& set, const Layout& layout, const std::string& prefix) {
   return std::all_of(layout.detect.begin(), layout.detect.end(),
                      [&](const std::string& name) { return set.find(prefix + name) != nullptr; });
@@ -82,19 +81,26 @@ bool detected(const WeightSet& set, const Layout& layout, const std::string& pre
 
 std::vector<SpelledTensor> spell(const WeightSet& set, const Layout& layout,
                                  const std::string& prefix) {
+  return spell(set.weights(), layout, prefix);
+}
+
+std::vector<SpelledTensor> spell(std::span<const NamedWeight> weights, const Layout& layout,
+                                 const std::string& prefix) {
   std::vector<SpelledTensor> tensors;
-  for (const NamedWeight& info : set.weights()) {
+  for (const NamedWeight& info : weights) {
     if (!info.name.starts_with(prefix)) continue;
     SpelledTensor tensor{{info.name.substr(prefix.size()), info.shape}, &info, 0, 1};
     if (tensor.name.size() <= kMaxName) {
       if (matches_any(tensor.name, layout.drop)) continue;
-      for (const auto& [expression, replacement] : layout.rename) {
-        tensor.name = std::regex_replace(tensor.name, expression, replacement);
+      for (const RenameRule& rule : layout.rename) {
+        tensor.name = std::regex_replace(tensor.name, rule.match, rule.into);
       }
     }
     tensors.push_back(std::move(tensor));
   }
-  for (const std::regex& expression : layout.reverse) reverse_index(tensors, expression);
+  std::vector<NamedShape*> names;
+  for (SpelledTensor& tensor : tensors) names.push_back(&tensor);
+  for (const std::regex& expression : layout.reverse) reverse_index(names, expression);
   if (layout.split.empty() && layout.flatten.empty()) return tensors;
 
   std::vector<SpelledTensor> parts;

@@ -4,6 +4,7 @@
 #include "engine/weights/component_pattern.hpp"
 #include "engine/weights/weight_set.hpp"
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,11 @@ bool detected(const WeightSet& set, const Layout& layout, const std::string& pre
 /// Applies a layout; tensors without the prefix and dropped ones are left out.
 std::vector<SpelledTensor> spell(const WeightSet& set, const Layout& layout,
                                  const std::string& prefix);
+std::vector<SpelledTensor> spell(std::span<const NamedWeight> weights, const Layout& layout,
+                                 const std::string& prefix);
+
+/// Turns the index that `expression` finds around: the last becomes 0.
+void reverse_index(std::span<NamedShape* const> tensors, const std::regex& expression);
 
 /// @throws Error  BadData naming file and tensor when it cannot be decoded
 StoredWeight stored_of(const WeightSet& set, const SpelledTensor& tensor);

@@ -1,0 +1,124 @@
+// gesso convert: weights in another layout, container or storage format.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/output.hpp"
+#include "cli/progress.hpp"
+#include "cli/tables.hpp"
+
+namespace gesso::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kExamples = R"(Examples:
+  gesso convert transformer/ z-image.safetensors --layout comfy
+  gesso convert z-image.safetensors out/diffusion_pytorch_model.safetensors --layout diffusers --max-shard-size 5GB
+  gesso convert transformer/ z-image-q8.gguf --format q8_0
+  gesso convert z-image-q8.gguf z-image.safetensors --format bf16
+  gesso convert vae/ ae.safetensors --layout bfl
+
+Layouts are those of the component's manifest; "diffusers" and "diffsynth" are its own names. Formats are those of
+gesso quantize. Values are copied bit for bit unless a format is named.)";
+
+class ConvertCommand {
+ public:
+  explicit ConvertCommand(const Common& common) : common_(common) {}
+
+  void add_options(CLI::App* command) {
+    command->add_option("input", input_, "Weights: a file, a folder or an index")
+        ->type_name("IN")
+        ->required();
+    command->add_option("output", output_, "The new file: .safetensors or .gguf")
+        ->type_name("OUT")
+        ->required();
+    add_text(command, "--layout", "layout",
+             "Names of the result; default: the component's own, in .gguf those of ComfyUI or "
+             "llama.cpp")
+        ->type_name("NAME");
+    command->add_option("--prefix", prefix_, "Before every name; default: the layout's first")
+        ->type_name("TEXT");
+    add_text(command, "--component", "component",
+             "Which one, in a file that holds several; an id of gesso plugins")
+        ->type_name("ID");
+    add_text(command, "--format", "format", "How matrices are stored; default: as they are")
+        ->type_name("FORMAT");
+    add_list(command, "--exclude", "exclude_modules", "A module that stays as it is")
+        ->type_name("MODULE");
+    add_list(command, "--target", "target_modules", "Only this module")->type_name("MODULE");
+    add_text(command, "--max-shard-size", "max_shard_size",
+             "Several files of at most this size, with an index: 5GB, 500MiB")
+        ->type_name("SIZE");
+    command->add_flag("--json", json_, "One JSON object per event on stdout, the report last");
+    command->add_flag("--quiet", quiet_, "Only errors and warnings");
+  }
+
+  void execute(const CLI::App& command) const {
+    prepare_folder(output_);
+    ValueList values;
+    values.set_text("input", input_).set_text("output", output_);
+    if (command.count("--prefix") > 0) values.set_text("prefix", prefix_);
+    for (const auto& [key, value] : texts_) {
+      if (!value.empty()) values.set_text(key.c_str(), value);
+    }
+    for (const auto& [key, list] : lists_) {
+      if (!list.empty()) values.set_texts(key.c_str(), list);
+    }
+    app::Engine engine = common_.engine();
+    Progress progress(json_    ? ProgressStyle::Json
+                      : quiet_ ? ProgressStyle::Quiet
+                               : default_style());
+    app::Job job =
+        engine.start("convert", values, [&](const gesso_event_t& event) { progress.show(event); });
+    wait_minding_interrupts(job);
+    report(json::parse(job.report()));
+  }
+
+ private:
+  CLI::Option* add_text(CLI::App* command, const char* flag, const char* key, const char* help) {
+    return command->add_option(flag, texts_[key], help);
+  }
+  CLI::Option* add_list(CLI::App* command, const char* flag, const char* key, const char* help) {
+    return command->add_option(flag, lists_[key], std::string(help) + ". May be repeated")
+        ->allow_extra_args(false);
+  }
+
+  void report(json report) const {
+    if (json_) {
+      report["event"] = "result";
+      fmt::print("{}\n", report.dump());
+      return;
+    }
+    for (const json& file : report["files"]) fmt::print("{}\n", text(file));
+    if (quiet_) return;
+    fmt::print(stderr, "{}: layout {} to {}, {} weights, {} from {}, {:.1f} s\n",
+               text(report["component"]), text(report["from"]["layout"]),
+               text(report["to"]["layout"]), text(report["tensors"]),
+               bytes_text(report["bytes_after"]), bytes_text(report["bytes_before"]),
+               report["seconds"].get<double>());
+  }
+
+  const Common& common_;
+  std::string input_, output_, prefix_;
+  std::map<std::string, std::string> texts_;
+  std::map<std::string, std::vector<std::string>> lists_;
+  bool json_ = false, quiet_ = false;
+};
+
+}  // namespace
+
+void add_convert(CLI::App& app, const Common& common) {
+  CLI::App* command = app.add_subcommand("convert", "Weights in other layouts and formats");
+  command->footer(kExamples);
+  auto shared = std::make_shared<ConvertCommand>(common);
+  shared->add_options(command);
+  command->callback([shared, command] { shared->execute(*command); });
+}
+
+}  // namespace gesso::cli
