@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/exit_code.hpp"
 #include "cli/tables.hpp"
 
 namespace gesso::cli {
@@ -16,7 +17,7 @@ using nlohmann::json;
 
 struct Options {
   std::vector<std::string> files;
-  bool as_json = false, tensors = false;
+  bool as_json = false, tensors = false, diff = false;
 };
 
 std::string upper(std::string name) {
@@ -47,7 +48,42 @@ void print(const std::string& file, const json& answer, bool tensors) {
   }
 }
 
+void print_names(const char* head, const json& names) {
+  for (const json& name : names) fmt::print("{} {}\n", head, text(name));
+}
+
+/// Like the program diff: exit code 1 says that the files are not the same.
+void run_diff(const Common& common, const Options& options) {
+  if (options.files.size() != 2) {
+    throw Exit(kWrongRequest,
+               fmt::format("--diff compares two checkpoints, found {}", options.files.size()));
+  }
+  const json answer = json::parse(common.engine().ask("diff", json(options.files).dump()));
+  if (options.as_json) {
+    fmt::print("{}\n", answer.dump(2));
+  } else {
+    const std::string component = text(answer["component"]);
+    fmt::print("{}\n", component.empty()
+                           ? "names as in the files"
+                           : fmt::format("{}, layouts {} and {}", component,
+                                         text(answer["layouts"][0]), text(answer["layouts"][1])));
+    print_names("only in the first: ", answer["only_a"]);
+    print_names("only in the second:", answer["only_b"]);
+    for (const json& one : answer["different"]) {
+      fmt::print("{}: {} {} and {} {}, largest difference {}\n", text(one["name"]),
+                 text(one["format"][0]), one["shape"][0].dump(), text(one["format"][1]),
+                 one["shape"][1].dump(),
+                 one["max_abs"].is_null() ? "unknown" : one["max_abs"].dump());
+    }
+    fmt::print("{} weights are identical, {} differ, {} are in one of them only\n",
+               text(answer["identical"]), answer["different"].size(),
+               answer["only_a"].size() + answer["only_b"].size());
+  }
+  if (!answer["equal"]) throw Exit(kRunFailed, "");
+}
+
 void run(const Common& common, const Options& options) {
+  if (options.diff) return run_diff(common, options);
   app::Engine engine = common.engine();
   json answers = json::array();
   for (const std::string& file : options.files) {
@@ -68,12 +104,15 @@ void add_inspect(CLI::App& app, const Common& common) {
   CLI::App* inspect = app.add_subcommand("inspect", "Tell what weight files are");
   inspect->footer(
       "Examples:\n  gesso inspect model.safetensors\n  gesso inspect transformer/ "
-      "--tensors");
+      "--tensors\n  gesso inspect --diff a.safetensors b.safetensors   exit code 1 when they "
+      "differ");
   inspect->add_option("files", options->files, "Files, folders or patterns, each for itself")
       ->required()
       ->type_name("FILE");
   inspect->add_flag("--json", options->as_json, "The answer as JSON");
   inspect->add_flag("--tensors", options->tensors, "Every tensor with its type and shape");
+  inspect->add_flag("--diff", options->diff,
+                    "Compare two: names, shapes, formats, values, across layouts");
   inspect->callback([=, &common] { run(common, *options); });
 }
 

@@ -74,6 +74,23 @@ class Convert(ProgramTest):
         self.convert("a.safetensors", "b.safetensors", "--layout", "comfy")
         self.assertEqual(header_of(self.folder / "b.safetensors")["__metadata__"], header["__metadata__"])
 
+    def test_a_difference_is_found_across_layouts(self):
+        same = self.gesso_json("inspect", "--diff", DIT / "comfy.safetensors", DIT / "transformer", "--json")
+        self.assertTrue(same["equal"])
+        self.assertEqual(same["layouts"], ["comfy", "native"])
+        self.assertEqual(same["identical"], 58)
+
+        self.convert(DIT / "diffusers.safetensors", "a.gguf", "--format", "q8_0", "--target", "to_k", "--layout", "native")
+        told = json.loads(self.gesso("inspect", "--diff", "a.gguf", DIT / "comfy.safetensors", "--json", code=1).stdout)
+        self.assertTrue(told["different"] and all(".to_k." in one["name"] for one in told["different"]))
+        for one in told["different"]:
+            self.assertEqual(one["format"][0], "gguf.q8_0")
+            self.assertTrue(0 < one["max_abs"] < 0.01, one)
+
+        other = self.gesso("inspect", "--diff", DIT / "comfy.safetensors", MODELS / "vae/diffusion_pytorch_model.safetensors", code=1)
+        self.assertIn("only in the second: encoder.conv_in.weight", other.stdout)
+        self.assertIn("compares two", self.gesso("inspect", "--diff", DIT / "comfy.safetensors", code=2).stderr)
+
     def test_wrong_requests_change_nothing(self):
         shutil.copyfile(DIT / "comfy.safetensors", self.folder / "a.safetensors")
         before = (self.folder / "a.safetensors").read_bytes()

@@ -18,6 +18,7 @@
 #include "engine/config/schema.hpp"
 #include "engine/registry/adapter_keys.hpp"
 #include "engine/registry/describe.hpp"
+#include "engine/weights/diff.hpp"
 #include "engine/weights/inspect.hpp"
 
 namespace gesso::api {
@@ -65,11 +66,16 @@ json adapter_json(const weights::WeightSet& set, const registry::Registry& regis
   return {{"component", source->id}, {"pairs", pairs}, {"ranks", ranks}};
 }
 
-json inspect(Engine& engine, const std::string& path) {
+std::vector<weights::ComponentPattern> patterns_of(const registry::Registry& registry) {
   std::vector<weights::ComponentPattern> patterns;
-  for (const registry::ComponentInfo& component : engine.registry()->components()) {
+  for (const registry::ComponentInfo& component : registry.components()) {
     if (component.pattern) patterns.push_back(*component.pattern);
   }
+  return patterns;
+}
+
+json inspect(Engine& engine, const std::string& path) {
+  const auto patterns = patterns_of(*engine.registry());
   const auto set = weights::WeightSet::open(std::filesystem::path(path));
   json answer = weights::inspect_json(set, patterns);
   answer["adapter"] = adapter_json(set, *engine.registry());
@@ -83,6 +89,19 @@ json inspect(Engine& engine, const std::string& path) {
                                     answer["adapter"]["component"].get<std::string>(), low_rank);
   }
   return answer;
+}
+
+/// @param paths  a JSON list of two paths
+json diff(Engine& engine, const std::string& paths) {
+  const json list = json::parse(paths, nullptr, /*allow_exceptions=*/false);
+  if (!list.is_array() || list.size() != 2 || !list[0].is_string() || !list[1].is_string()) {
+    throw Error(Status::InvalidArgument,
+                fmt::format("diff: expected a JSON list of two paths, found {}", paths));
+  }
+  const auto open = [](const json& path) {
+    return weights::WeightSet::open(std::filesystem::path(path.get<std::string>()));
+  };
+  return weights::diff_json(open(list[0]), open(list[1]), patterns_of(*engine.registry()));
 }
 
 json check(Engine& engine, const std::string& path) {
@@ -121,15 +140,11 @@ struct Question {
 };
 
 constexpr Question kQuestions[] = {
-    {"plugins", false, plugins},
-    {"components", false, components},
-    {"variants", false, variants},
-    {"schema", false, schema},
-    {"inspect", true, inspect},
-    {"check", true, check},
-    {"doctor", false, doctor},
-    {"models", false, models},
-    {"model_files", true, files_of_model},
+    {"plugins", false, plugins},   {"components", false, components},
+    {"variants", false, variants}, {"schema", false, schema},
+    {"inspect", true, inspect},    {"diff", true, diff},
+    {"check", true, check},        {"doctor", false, doctor},
+    {"models", false, models},     {"model_files", true, files_of_model},
     {"recipe", true, recipe},
 };
 
