@@ -88,3 +88,20 @@ add_library(gesso_libtorch INTERFACE)
 target_include_directories(gesso_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(gesso_libtorch INTERFACE torch torch_cpu c10)
 target_compile_definitions(gesso_libtorch INTERFACE AT_PER_OPERATOR_HEADERS)  # narrow headers only
+
+# Several training processes: c10d's Gloo needs Gloo's own headers, its NCCL those of CUDA and NCCL. The code of both is
+# in libtorch. Without them everything else is built, and `gesso train` says what is missing.
+find_path(GLOO_INCLUDE gloo/context.h)
+find_path(C10D_INCLUDE torch/csrc/distributed/c10d/ProcessGroupGloo.hpp PATHS ${TORCH_INCLUDE_DIRS} NO_DEFAULT_PATH)
+if(GLOO_INCLUDE AND C10D_INCLUDE)
+  set(GESSO_WITH_GLOO ON)
+  find_path(NCCL_INCLUDE nccl.h)
+  find_path(CUDA_INCLUDE cuda_runtime.h PATH_SUFFIXES cuda/include PATHS /usr/local)
+  find_library(TORCH_CUDA torch_cuda PATHS ${TORCH_INSTALL_PREFIX}/lib NO_DEFAULT_PATH)
+  if(NCCL_INCLUDE AND CUDA_INCLUDE AND TORCH_CUDA)
+    set(GESSO_WITH_NCCL ON)
+    target_link_libraries(gesso_libtorch INTERFACE ${TORCH_CUDA})
+  endif()
+else()
+  message(STATUS "No Gloo headers (libgloo-dev): training runs in one process only")
+endif()

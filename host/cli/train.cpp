@@ -26,6 +26,7 @@ constexpr const char* kExamples = R"(Examples:
   gesso train style.toml --resume                          goes on exactly where it stopped
   gesso train --from-args "accelerate launch train.py --dataset_base_path ..." --out style.toml
   gesso train --from-args examples/.../lora/Z-Image.sh     the recipe of a script, on stdout
+  torchrun --no-python --nproc-per-node 2 gesso train style.toml     two workers
 
 Ctrl-C ends the run with a state to resume from (exit code 1), a second one kills it.)";
 
@@ -103,7 +104,7 @@ class TrainCommand {
     if (json_) {
       report["event"] = "result";
       fmt::print("{}\n", report.dump());
-    } else {
+    } else if (report.at("rank") == 0) {  // of several workers (torchrun) one tells
       fmt::print("{}\n", report.at("output_path").get<std::string>());
     }
   }

@@ -333,8 +333,14 @@ nlohmann::json LoadedPipeline::train(const config::TrainPlan& plan, TrainReport&
     generate(*plan.samples, Watch{[](const Event&) {}, watch.cancelled},
              [&](image::Image&& picture) { sink(index++, picture); });
   };
-  Trainer trainer(plan, run, report, *workers, paint);
-  return plan.stage == config::Stage::DataProcess ? trainer.encode_all() : trainer.train();
+  try {
+    Trainer trainer(plan, run, report, *workers, paint);
+    return plan.stage == config::Stage::DataProcess ? trainer.encode_all() : trainer.train();
+  } catch (const Error& error) {
+    throw workers->give_up(error);
+  } catch (const std::exception& error) {
+    throw workers->give_up(Error(Status::Internal, error.what()));
+  }
 }
 
 nlohmann::json LoadedPipeline::describe() const {

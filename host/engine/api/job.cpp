@@ -41,6 +41,8 @@ void Job::run(Body body, Turns::Ticket ticket) {
     if (!our_turn) throw Error(Status::Cancelled, "cancelled before it began");
     report = body(*this);
   });
+  // Of a job, that status says "goes on" (gesso_job_wait): nobody would ever see the end.
+  if (outcome.status == Status::BadState) outcome.status = Status::Internal;
   body = nullptr;  // lets go of the pipeline
   turns_->hand_back(ticket);
   finish(std::move(outcome), std::move(report));

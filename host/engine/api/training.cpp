@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "engine/base/launch.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/config/recipe.hpp"
 #include "engine/data/dataset.hpp"
@@ -57,15 +58,18 @@ void tell(const std::vector<std::string>& warnings, const runtime::Watch& watch)
 Job::Body training(std::shared_ptr<registry::Registry> registry,
                    std::function<runtime::Runtime&()> runtime, const json& values) {
   const Request request = read(values);
+  const uint32_t rank = base::launch_of_environment().value_or(base::Launch{}).rank;
   auto plan = std::make_shared<const config::TrainPlan>(
       config::load_recipe(std::move(registry), request.recipe, request.overrides));
   data::open_dataset(plan->data);  // what is wrong with it is told before gigabytes are loaded
-  return [plan, runtime = std::move(runtime)](Job& job) {
-    const runtime::Watch watch = job.watch();
+  return [plan, rank, runtime = std::move(runtime)](Job& job) {
+    runtime::Watch watch = job.watch();
+    if (rank > 0) watch.event = [](const runtime::Event&) {};  // the first worker tells
     tell(plan->warnings, watch);
     reports::TrainingLog log(*plan, watch, now);
     json report = runtime().train(*plan, log, watch);
-    log.end(report);
+    if (rank == 0) log.end(report);
+    report["rank"] = rank;
     report["output_path"] = plan->output_path.string();
     return report;
   };

@@ -24,24 +24,45 @@ AdamW::AdamW(ParameterList parameters, const config::OptimizerPlan& plan)
 void AdamW::step(double learning_rate) {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (!parameters_[i]->grad.defined()) continue;
-    if (states_[i].steps == 0) prepare(i);
+    if (states_[i].steps == 0) states_[i] = empty_state(i);
     step_one(*parameters_[i], states_[i], learning_rate);
   }
 }
 
-void AdamW::prepare(size_t index) {
-  State& state = states_[index];
+AdamW::State AdamW::empty_state(size_t index) const {
+  State state;
   const at::Tensor& value = parameters_[index]->value;
   if (plan_.states == config::OptimizerPlan::States::F32) {
     state.mean = at::zeros_like(value);
     state.square = at::zeros_like(value);
-    return;
+    return state;
   }
   const int64_t n = value.numel(), blocks = (n + kBlock8 - 1) / kBlock8;
   state.mean_codes = at::zeros({n}, at::kByte).fill_(kZeroCode8);
   state.square_codes = at::zeros({n}, at::kByte);
   state.mean_scales = at::zeros({blocks}, at::kFloat);
   state.square_scales = at::zeros({blocks}, at::kFloat);
+  return state;
+}
+
+uint64_t AdamW::bytes() const {
+  uint64_t sum = 0;
+  for (State state : states_) {
+    for (const auto& part : parts_of(state)) sum += part.second->nbytes();
+  }
+  return sum;
+}
+
+std::vector<std::pair<const char*, at::Tensor*>> parts_of(AdamW::State& state) {
+  std::vector<std::pair<const char*, at::Tensor*>> parts;
+  for (const auto& [name, tensor] :
+       {std::pair("mean", &state.mean), std::pair("square", &state.square),
+        std::pair("mean_codes", &state.mean_codes), std::pair("square_codes", &state.square_codes),
+        std::pair("mean_scales", &state.mean_scales),
+        std::pair("square_scales", &state.square_scales)}) {
+    if (tensor->defined()) parts.emplace_back(name, tensor);
+  }
+  return parts;
 }
 
 /// In the order of operations of torch's single-tensor AdamW; one pass over the numbers.
@@ -105,13 +126,15 @@ double learning_rate(const config::SchedulePlan& plan, double base, int64_t step
   return base * (plan.min_ratio + (1 - plan.min_ratio) * left);
 }
 
-double clip_gradients(const ParameterList& parameters, double most) {
-  double sum = 0;
+double clip_gradients(const ParameterList& parameters, double most,
+                      const std::function<void(std::vector<double>&)>& complete) {
+  std::vector<double> lengths;
   for (const Parameter* parameter : parameters) {
-    if (!parameter->grad.defined()) continue;
-    const double norm = parameter->grad.norm().item<double>();
-    sum += norm * norm;
+    lengths.push_back(parameter->grad.defined() ? parameter->grad.norm().item<double>() : 0);
   }
+  if (complete) complete(lengths);
+  double sum = 0;
+  for (const double length : lengths) sum += length * length;
   const double length = std::sqrt(sum);
   const double factor = most / (length + 1e-6);  // as torch.nn.utils.clip_grad_norm_
   if (most > 0 && factor < 1) {

@@ -4,6 +4,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "engine/config/train_plan.hpp"
@@ -28,9 +30,11 @@ class AdamW {
     at::Tensor mean_codes, square_codes;  // uint8, with 8-bit states instead
     at::Tensor mean_scales, square_scales;
   };
-  /// One per parameter. `prepare` makes the tensors of a state of zero steps.
+  /// One per parameter.
   std::vector<State>& states() { return states_; }
-  void prepare(size_t index);
+  /// With its tensors, of zero steps.
+  State empty_state(size_t index) const;
+  uint64_t bytes() const;  // of all states
 
  private:
   void step_one(Parameter& parameter, State& state, double learning_rate) const;
@@ -40,10 +44,15 @@ class AdamW {
   std::vector<State> states_;
 };
 
+/// The tensors of a state by name, those that there are.
+std::vector<std::pair<const char*, at::Tensor*>> parts_of(AdamW::State& state);
+
 /// The rate of optimizer step `step` (from 0) of `total`.
 double learning_rate(const config::SchedulePlan& plan, double base, int64_t step, int64_t total);
 
 /// The length of all gradients together; scales them down to `most` if they are longer (0: never).
-double clip_gradients(const ParameterList& parameters, double most);
+/// @param complete  fills in the lengths of gradients that are elsewhere, 0 so far
+double clip_gradients(const ParameterList& parameters, double most,
+                      const std::function<void(std::vector<double>&)>& complete = {});
 
 }  // namespace gesso::runtime

@@ -1,9 +1,11 @@
 #include "runtime/training/checkpoint.hpp"
 
+#include <ATen/ops/empty_like.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -37,19 +39,6 @@ std::vector<std::pair<int64_t, fs::path>> states_of(const fs::path& folder) {
   }
   std::sort(found.begin(), found.end());
   return found;
-}
-
-/// The tensors of one parameter's state by name, those that there are.
-std::vector<std::pair<std::string, at::Tensor*>> parts_of(AdamW::State& state) {
-  std::vector<std::pair<std::string, at::Tensor*>> parts;
-  for (const auto& [name, tensor] :
-       {std::pair("mean", &state.mean), std::pair("square", &state.square),
-        std::pair("mean_codes", &state.mean_codes), std::pair("square_codes", &state.square_codes),
-        std::pair("mean_scales", &state.mean_scales),
-        std::pair("square_scales", &state.square_scales)}) {
-    if (tensor->defined()) parts.emplace_back(name, tensor);
-  }
-  return parts;
 }
 
 void read_into(const weights::WeightSet& set, const std::string& name, at::Tensor& into) {
@@ -88,17 +77,24 @@ void write_weights(const fs::path& file, const std::vector<std::string>& names,
   weights::write_safetensors(file, tensors, {{"format", "pt"}});
 }
 
-void write_state(const fs::path& folder, const TrainState& state, const ParameterList& parameters,
-                 AdamW& optimizer, const std::vector<at::Tensor>& averages, int64_t keep) {
-  std::vector<weights::NamedTensor> tensors;
-  nlohmann::json steps = nlohmann::json::array();
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    tensors.push_back(named_tensor(fmt::format("{}.value", i), parameters[i]->value));
-    steps.push_back({{"name", parameters[i]->name}, {"steps", optimizer.states()[i].steps}});
-    for (const auto& [name, tensor] : parts_of(optimizer.states()[i])) {
-      tensors.push_back(named_tensor(fmt::format("{}.{}", i, name), *tensor));
+void write_state(Workers& workers, const fs::path& folder, const TrainState& state,
+                 Optimization& optimization, int64_t keep) {
+  const auto& parameters = optimization.parameters();
+  const auto steps = optimization.steps();
+  std::vector<weights::TensorSpec> specs;
+  nlohmann::json told = nlohmann::json::array();
+  const auto plan = [&](const std::string& name, const at::Tensor& tensor) {
+    const auto view = named_tensor(name, tensor).view;
+    specs.push_back({{name, view.shape}, view.dtype});
+  };
+  for (size_t i = 0; workers.first() && i < parameters.size(); ++i) {
+    plan(fmt::format("{}.value", i), parameters[i]->value);
+    told.push_back({{"name", parameters[i]->name}, {"steps", steps[i]}});
+    AdamW::State empty = steps[i] > 0 ? optimization.empty_state(i) : AdamW::State();
+    for (const auto& [name, tensor] : parts_of(empty)) {
+      plan(fmt::format("{}.{}", i, name), *tensor);
     }
-    if (!averages.empty()) tensors.push_back(named_tensor(fmt::format("{}.ema", i), averages[i]));
+    if (optimization.averages()) plan(fmt::format("{}.ema", i), parameters[i]->value);
   }
   const TrainProgress& p = state.progress;
   const nlohmann::json progress = {{"micro_batch", p.micro_batch},
@@ -106,11 +102,27 @@ void write_state(const fs::path& folder, const TrainState& state, const Paramete
                                    {"epoch", p.position.epoch},
                                    {"batch", p.position.batch},
                                    {"loss_sum", p.loss_sum}};
-  weights::write_safetensors(folder / fmt::format("state-{}.safetensors", p.micro_batch), tensors,
-                             {{"format", kFormat},
-                              {"progress", progress.dump()},
-                              {"parameters", steps.dump()},
-                              {"fingerprint", state.fingerprint}});
+  std::optional<weights::SafetensorsWriter> writer;
+  if (workers.first()) {
+    writer.emplace(folder / fmt::format("state-{}.safetensors", p.micro_batch), specs,
+                   std::map<std::string, std::string>{{"format", kFormat},
+                                                      {"progress", progress.dump()},
+                                                      {"parameters", told.dump()},
+                                                      {"fingerprint", state.fingerprint}});
+  }
+  const auto write = [&](const at::Tensor& tensor) {
+    if (writer) writer->write(named_tensor("", tensor).view.bytes);
+  };
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    write(parameters[i]->value);
+    if (steps[i] > 0) {
+      AdamW::State moments = optimization.state(i);
+      for (const auto& part : parts_of(moments)) write(*part.second);
+    }
+    if (optimization.averages()) write(optimization.average(i));
+  }
+  if (!writer) return;
+  writer->finish();
   const auto all = states_of(folder);
   std::error_code ignored;
   for (size_t i = 0; i + static_cast<size_t>(keep) < all.size(); ++i) {
@@ -123,10 +135,11 @@ fs::path newest_state(const fs::path& folder) {
   return all.empty() ? fs::path() : all.back().second;
 }
 
-TrainState read_state(const fs::path& file, const std::string& fingerprint,
-                      const ParameterList& parameters, AdamW& optimizer,
-                      std::vector<at::Tensor>& averages) {
-  const auto set = weights::WeightSet::open(file);
+namespace {
+
+/// The metadata of a state, checked against the run that wants to go on with it.
+nlohmann::json checked_metadata(const weights::WeightSet& set, const fs::path& file,
+                                const std::string& fingerprint, size_t parameters) {
   const auto field = [&](const char* key) {
     const auto found = set.metadata().find(key);
     if (found != set.metadata().end()) return found->second;
@@ -139,22 +152,43 @@ TrainState read_state(const fs::path& file, const std::string& fingerprint,
                             "in another folder",
                             file.string(), field("fingerprint"), fingerprint));
   }
-  const auto steps = nlohmann::json::parse(field("parameters"));
-  if (steps.size() != parameters.size()) {
+  const auto told = nlohmann::json::parse(field("parameters"));
+  if (told.size() != parameters) {
     throw Error(Status::Incompatible, fmt::format("{}: {} parameters, {} are trained now",
-                                                  file.string(), steps.size(), parameters.size()));
+                                                  file.string(), told.size(), parameters));
   }
+  return {{"parameters", told}, {"progress", nlohmann::json::parse(field("progress"))}};
+}
+
+}  // namespace
+
+TrainState read_state(Workers& workers, const fs::path& file, const std::string& fingerprint,
+                      Optimization& optimization) {
+  const auto& parameters = optimization.parameters();
+  std::optional<weights::WeightSet> set;
+  std::string text;
+  if (workers.first()) {
+    set = weights::WeightSet::open(file);
+    text = checked_metadata(*set, file, fingerprint, parameters.size()).dump();
+  }
+  const auto metadata = nlohmann::json::parse(workers.from_first(text));
   for (size_t i = 0; i < parameters.size(); ++i) {
-    AdamW::State& state = optimizer.states()[i];
-    read_into(set, fmt::format("{}.value", i), parameters[i]->value);
-    state.steps = steps[i].at("steps").get<int64_t>();
-    if (state.steps > 0) optimizer.prepare(i);
+    const int64_t steps = metadata.at("parameters").at(i).at("steps");
+    const bool states = steps > 0;
+    if (set) read_into(*set, fmt::format("{}.value", i), parameters[i]->value);
+    AdamW::State state = set && states ? optimization.empty_state(i) : AdamW::State();
     for (const auto& [name, tensor] : parts_of(state)) {
-      read_into(set, fmt::format("{}.{}", i, name), *tensor);
+      read_into(*set, fmt::format("{}.{}", i, name), *tensor);
     }
-    if (!averages.empty()) read_into(set, fmt::format("{}.ema", i), averages[i]);
+    state.steps = steps;
+    optimization.set_state(i, std::move(state));
+    if (!optimization.averages()) continue;
+    at::Tensor average = at::empty_like(parameters[i]->value);
+    if (set) read_into(*set, fmt::format("{}.ema", i), average);
+    optimization.set_average(i, average);
   }
-  const auto progress = nlohmann::json::parse(field("progress"));
+  optimization.share_values();
+  const auto& progress = metadata.at("progress");
   return {{progress.at("micro_batch"),
            progress.at("optimizer_steps"),
            {progress.at("epoch"), progress.at("batch")},

@@ -13,7 +13,7 @@
 
 #include "engine/data/dataset.hpp"
 #include "engine/weights/weight_set.hpp"
-#include "runtime/training/adamw.hpp"
+#include "runtime/training/optimization.hpp"
 
 namespace gesso::runtime {
 
@@ -40,14 +40,14 @@ struct TrainState {
 };
 
 /// Parameters, moments and averages with `state`; afterwards all but the newest `keep` are removed.
-void write_state(const std::filesystem::path& folder, const TrainState& state,
-                 const ParameterList& parameters, AdamW& optimizer,
-                 const std::vector<at::Tensor>& averages, int64_t keep);
+/// The first worker writes what it gets of the others; the file does not tell how many there were.
+void write_state(Workers& workers, const std::filesystem::path& folder, const TrainState& state,
+                 Optimization& optimization, int64_t keep);
 /// The newest state of a folder; empty: there is none.
 std::filesystem::path newest_state(const std::filesystem::path& folder);
+/// The first worker reads `file`, and gives the others what is theirs.
 /// @throws Error  Incompatible when it is of another run: names, shapes or `fingerprint` differ
-TrainState read_state(const std::filesystem::path& file, const std::string& fingerprint,
-                      const ParameterList& parameters, AdamW& optimizer,
-                      std::vector<at::Tensor>& averages);
+TrainState read_state(Workers& workers, const std::filesystem::path& file,
+                      const std::string& fingerprint, Optimization& optimization);
 
 }  // namespace gesso::runtime

@@ -1,8 +1,6 @@
 #include "runtime/training/trainer.hpp"
 
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -55,8 +53,8 @@ double mean(const std::vector<double>& values) {
 
 /// What a continued run must agree in with the one that it continues.
 std::string fingerprint_of(const config::TrainPlan& plan, size_t rows, uint32_t workers) {
-  return fmt::format("seed {}, {} rows, batch {} x {} workers, repeat {}, accumulation {}",
-                     plan.seed, rows, plan.data.batch_size, workers, plan.data.repeat,
+  return fmt::format("seed {}, {} rows, batches of {} over all workers, repeat {}, accumulation {}",
+                     plan.seed, rows, plan.data.batch_size * workers, plan.data.repeat,
                      plan.gradient_accumulation_steps);
 }
 
@@ -87,11 +85,8 @@ void Trainer::choose_parameters() {
   add_preset();
   for (const config::TrainablePart& part : plan_.trainable) train_component(part);
   if (plan_.lora) train_lora();
-  for (const auto& set : sets_) {
-    set->show(true);
-    for (Parameter* parameter : set->list()) parameters_.push_back(parameter);
-  }
-  if (parameters_.empty()) {
+  for (const auto& set : sets_) set->show(true);
+  if (sets_.empty()) {
     throw Error(Status::InvalidArgument,
                 fmt::format("{}: nothing is trained; name trainable_models or lora_base_model",
                             plan_.name));
@@ -101,19 +96,15 @@ void Trainer::choose_parameters() {
     generated_ = std::make_unique<GeneratedUpdates>(run_.parts.get(kGeneratorRole),
                                                     run_.parts.get(kDenoiser));
   }
+  optimization_ = std::make_unique<Optimization>(workers_, sets_, plan_);
+  run_.watch.event(info(fmt::format("{} parameters in {} tensors are trained", count_parameters(),
+                                    optimization_->parameters().size())));
+}
+
+int64_t Trainer::count_parameters() const {
   int64_t count = 0;
-  std::vector<at::Tensor> values;
-  for (Parameter* parameter : parameters_) {
-    count += parameter->value.numel();
-    values.push_back(parameter->value);
-  }
-  workers_.broadcast(values);
-  run_.watch.event(
-      info(fmt::format("{} parameters in {} tensors are trained", count, parameters_.size())));
-  optimizer_ = std::make_unique<AdamW>(parameters_, plan_.optimizer);
-  if (plan_.optimizer.ema_decay > 0) {
-    for (const at::Tensor& value : values) averages_.push_back(value.clone());
-  }
+  for (const Parameter* parameter : optimization_->parameters()) count += parameter->value.numel();
+  return count;
 }
 
 void Trainer::train_component(const config::TrainablePart& part) {
@@ -362,11 +353,20 @@ double Trainer::distilled(const EncodedItem& item, uint64_t place, double scale)
   return trajectory_loss(denoiser, run_.call, *trajectory_, conditions, scale);
 }
 
-/// The losses of a micro-batch; gradients are added up. @param scale  1 / accumulation
+/// The losses of this worker's part of a micro-batch; gradients are added up.
 std::vector<double> Trainer::losses_of(const std::vector<EncodedItem>& items,
-                                       const data::Batch& batch, double scale) {
-  // Places of the items in the run, the same for any number of workers.
+                                       const data::Batch& batch) {
   const data::Worker self = workers_.self();
+  double scale = 1.0 / static_cast<double>(plan_.gradient_accumulation_steps);
+  if (plan_.data.on_error == config::OnError::Skip && !workers_.alone()) {
+    // Items were left out, perhaps here more than there: each of the others counts the same.
+    double all = 0;
+    const auto here = static_cast<double>(items.size());
+    for (const auto& counts : workers_.share({here})) all += counts.front();
+    if (all > 0) scale *= here * self.count / all;
+  }
+  if (items.empty()) return {};
+  // Places of the items in the run, the same for any number of workers.
   const auto planned = static_cast<uint64_t>(plan_.data.batch_size) * self.count;
   const size_t share = batch.global_items / self.count;
   std::vector<uint64_t> draws;
@@ -381,59 +381,64 @@ std::vector<double> Trainer::losses_of(const std::vector<EncodedItem>& items,
   return losses;
 }
 
-void Trainer::check_finite_loss(double loss, const EncodedItem& item) const {
-  if (std::isfinite(loss)) return;
-  throw Error(Status::Numeric,
-              fmt::format("micro-batch {}: the loss is {} at {}; the last checkpoint is good. Is "
-                          "the learning rate ({}) too high, or the item damaged?",
-                          micro_batch_ + 1, loss, item.where, plan_.optimizer.learning_rate));
+/// @return the mean over all workers. @throws Error  Numeric naming the worker whose loss or
+/// gradients are not finite; the item is known where it is
+double Trainer::agree_on_loss(const std::vector<double>& losses,
+                              const std::vector<EncodedItem>& items, bool finite_gradients) const {
+  const auto advice = [&] {
+    return fmt::format(
+        "the last checkpoint is good. Is the learning rate ({}) too high, or the "
+        "item damaged?",
+        plan_.optimizer.learning_rate);
+  };
+  double sum = 0;
+  for (size_t i = 0; i < losses.size(); ++i) {
+    sum += losses[i];
+    if (std::isfinite(losses[i])) continue;
+    throw Error(Status::Numeric,
+                fmt::format("micro-batch {}: the loss is {} at {}; {}", micro_batch_ + 1, losses[i],
+                            items[i].where, advice()));
+  }
+  if (!finite_gradients) {
+    throw Error(Status::Numeric, fmt::format("micro-batch {}: the gradients are not finite; {}",
+                                             micro_batch_ + 1, advice()));
+  }
+  const auto all = workers_.share({sum, static_cast<double>(losses.size())});
+  double total = 0, count = 0;
+  for (const auto& of : all) total += of[0], count += of[1];
+  return count > 0 ? total / count : 0;
 }
 
 /// The end of a group of micro-batches: gradients become a step.
 void Trainer::finish_group(int64_t total) {
-  std::vector<at::Tensor> grads;
-  for (Parameter* parameter : parameters_) {
-    // Of several workers one may have had no use of a parameter; all must average the same.
-    if (workers_.self().count > 1 && !parameter->grad.defined()) {
-      parameter->grad = at::zeros_like(parameter->value);
-    }
-    if (parameter->grad.defined()) grads.push_back(parameter->grad);
-  }
-  workers_.average(grads);
-  gradient_norm_ = clip_gradients(parameters_, plan_.optimizer.max_grad_norm);
-  if (!std::isfinite(gradient_norm_)) {
-    throw Error(Status::Numeric,
-                fmt::format("micro-batch {}: the gradients are not finite; the last checkpoint is "
-                            "good. Is the learning rate ({}) too high?",
-                            micro_batch_ + 1, plan_.optimizer.learning_rate));
-  }
   learning_rate_ = learning_rate(plan_.schedule, plan_.optimizer.learning_rate,
                                  progress_.optimizer_steps, total);
-  optimizer_->step(learning_rate_);
-  const double decay = plan_.optimizer.ema_decay;
-  for (size_t i = 0; i < averages_.size(); ++i) {
-    averages_[i].mul_(decay).add_(parameters_[i]->value, 1 - decay);
-  }
-  for (const auto& set : sets_) {
-    set->clear_gradients();
-    set->publish();
-  }
+  gradient_norm_ = optimization_->step(learning_rate_);
+  if (std::isfinite(gradient_norm_)) return;
+  throw Error(Status::Numeric,
+              fmt::format("micro-batch {}: the gradients are not finite; the last checkpoint is "
+                          "good. Is the learning rate ({}) too high?",
+                          micro_batch_ + 1, plan_.optimizer.learning_rate));
 }
 
 double Trainer::validate() {
-  std::vector<double> losses;
-  for (size_t i = 0; i < split_.validation.size(); ++i) {
+  const data::Worker self = workers_.self();
+  std::vector<double> losses(split_.validation.size());  // of this worker's items, else 0
+  for (size_t i = self.rank; i < losses.size(); i += self.count) {
     const data::Item item = dataset_->load(split_.validation[i]);
     const uint64_t place = data::mixed(kHeldOut, i);  // the same draws each time
-    losses.push_back(flow_matching({encoded(item)}, {place}, 1, false).front());
+    losses[i] = flow_matching({encoded(item)}, {place}, 1, false).front();
   }
-  return mean(losses);
+  std::vector<double> all(losses.size());
+  for (const auto& of : workers_.share(losses)) {
+    for (size_t i = 0; i < all.size(); ++i) all[i] += of[i];
+  }
+  return mean(all);
 }
 
 void Trainer::write_checkpoint(const std::string& name) {
-  if (!workers_.first()) return;
   for (const bool average : {false, true}) {
-    if (average && averages_.empty()) continue;
+    if (average ? !optimization_->averages() : !workers_.first()) continue;
     std::vector<std::string> names;
     std::vector<at::Tensor> values;
     size_t place = 0;
@@ -441,10 +446,11 @@ void Trainer::write_checkpoint(const std::string& name) {
       for (const Parameter& parameter : sets_[s]->all()) {
         names.push_back(
             checkpoint_name(attributes_[s], parameter.name, plan_.remove_prefix_in_ckpt));
-        values.push_back(average ? averages_[place] : parameter.value);
+        values.push_back(average ? optimization_->average(place) : parameter.value);
         ++place;
       }
     }
+    if (!workers_.first()) continue;
     const auto file = plan_.output_path / (name + (average ? "-ema" : "") + ".safetensors");
     write_weights(file, names, values, plan_.save_dtype);
     report_.checkpoint(micro_batch_, file);
@@ -452,11 +458,11 @@ void Trainer::write_checkpoint(const std::string& name) {
 }
 
 void Trainer::write_state() {
-  if (plan_.keep_states == 0 || !workers_.first()) return;
+  if (plan_.keep_states == 0) return;
   runtime::write_state(
-      plan_.output_path,
-      {progress_, fingerprint_of(plan_, split_.train.size(), workers_.self().count)}, parameters_,
-      *optimizer_, averages_, plan_.keep_states);
+      workers_, plan_.output_path,
+      {progress_, fingerprint_of(plan_, split_.train.size(), workers_.self().count)},
+      *optimization_, plan_.keep_states);
   saved_ = progress_.micro_batch;
 }
 
@@ -476,16 +482,17 @@ void Trainer::save(int64_t micro_batch, int64_t epoch, bool ends_epoch, bool las
 
 bool Trainer::resume() {
   if (!plan_.resume) return false;
-  const auto file = newest_state(plan_.output_path);
+  const std::filesystem::path file =
+      workers_.from_first(workers_.first() ? newest_state(plan_.output_path).string() : "");
   if (file.empty()) {
     run_.watch.event(info(fmt::format("{}: no state to go on from; the run begins anew",
                                       plan_.output_path.string())));
     return false;
   }
-  progress_ = read_state(file, fingerprint_of(plan_, split_.train.size(), workers_.self().count),
-                         parameters_, *optimizer_, averages_)
-                  .progress;
-  for (const auto& set : sets_) set->publish();
+  progress_ =
+      read_state(workers_, file, fingerprint_of(plan_, split_.train.size(), workers_.self().count),
+                 *optimization_)
+          .progress;
   run_.watch.event(
       info(fmt::format("{}: goes on after micro-batch {}", file.string(), progress_.micro_batch)));
   return true;
@@ -511,28 +518,49 @@ nlohmann::json Trainer::train() {
   }
 
   micro_batch_ = progress_.micro_batch;
-  report_.begin(micro_batch_);
+  if (workers_.first()) report_.begin(micro_batch_);
   double last_loss = 0;
   try {
     last_loss = run_steps(total, total_groups);
   } catch (const Error& e) {
-    // Cancelled, or a worker was lost: what the last optimizer step left is good.
-    if (e.status() != Status::Numeric && progress_.micro_batch > saved_) write_state();
+    // Cancelled, or a worker was lost: what the last optimizer step left is good. The others are
+    // not there any more to give what they keep.
+    const bool can_save = workers_.first() && optimization_->whole();
+    if (can_save && e.status() != Status::Numeric && progress_.micro_batch > saved_) write_state();
     throw;
   }
   nlohmann::json failures = nlohmann::json::array();
   for (const data::Failure& failure : loader_->failures()) {
     failures.push_back({{"where", failure.where}, {"text", failure.text}});
   }
-  int64_t count = 0;
-  for (const Parameter* parameter : parameters_) count += parameter->value.numel();
   return {{"micro_batches", micro_batch_},
           {"optimizer_steps", progress_.optimizer_steps},
           {"loss", last_loss},
-          {"parameters", count},
+          {"parameters", count_parameters()},
           {"seconds", seconds_since(start)},
           {"skipped", failures},
-          {"memory", process_memory()}};
+          {"memory", process_memory()},
+          {"workers", memory_of_workers()}};
+}
+
+/// Of each: the peak of the process, and what it keeps of gradients and of the optimizer.
+nlohmann::json Trainer::memory_of_workers() const {
+  const auto all = workers_.share({process_memory().value("peak_rss", 0.0),
+                                   static_cast<double>(optimization_->gradient_bytes()),
+                                   static_cast<double>(optimization_->optimizer_bytes())});
+  nlohmann::json told = nlohmann::json::array();
+  for (uint32_t rank = 0; rank < all.size(); ++rank) {
+    const auto& of = all[rank];
+    told.push_back({{"name", workers_.name_of(rank)},
+                    {"peak_rss", static_cast<uint64_t>(of[0])},
+                    {"gradient_bytes", static_cast<uint64_t>(of[1])},
+                    {"optimizer_bytes", static_cast<uint64_t>(of[2])}});
+    if (workers_.alone()) continue;
+    run_.watch.event(info(
+        fmt::format("{}: peak {:.2f} GB; gradients {:.3f} GB, states of the optimizer {:.3f} GB",
+                    workers_.name_of(rank), of[0] / 1e9, of[1] / 1e9, of[2] / 1e9)));
+  }
+  return told;
 }
 
 /// @return the last loss
@@ -547,24 +575,22 @@ double Trainer::run_steps(int64_t total, int64_t total_groups) {
     std::vector<EncodedItem> items;
     for (const data::Item& item : batch.items) items.push_back(encoded(item));
     run_.memory.enter_phase(kDenoiser);
-    std::vector<double> losses;
-    if (!items.empty()) {
-      losses = losses_of(items, batch, 1.0 / static_cast<double>(accumulation));
-    }
-    for (size_t i = 0; i < losses.size(); ++i) check_finite_loss(losses[i], items[i]);
     const auto in_epoch = static_cast<int64_t>(batch.position.batch) + 1;
+    const bool ends_step = in_epoch % accumulation == 0 || batch.ends_epoch;
+    optimization_->begin_micro_batch(ends_step);
+    const auto losses = losses_of(items, batch);
+    const bool finite = optimization_->send_gradients();
+    last_loss = agree_on_loss(losses, items, finite);
     gradient_norm_ = -1;
-    if (in_epoch % accumulation == 0 || batch.ends_epoch) {
+    if (ends_step) {
       finish_group(total_groups);
       ++progress_.optimizer_steps;
       progress_.micro_batch = micro_batch_ + 1;
       progress_.position = loader_->position();
+    } else {
+      optimization_->end_micro_batch();
     }
     ++micro_batch_;
-
-    std::vector<at::Tensor> shared{at::tensor({mean(losses)}, at::kDouble)};
-    workers_.average(shared);
-    last_loss = shared.front().item<double>();
     const bool last = micro_batch_ >= total;
     if (workers_.first()) {
       TrainStep told;
@@ -584,7 +610,8 @@ double Trainer::run_steps(int64_t total, int64_t total_groups) {
     }
     if (plan_.validation_steps > 0 && !split_.validation.empty() &&
         micro_batch_ % plan_.validation_steps == 0) {
-      report_.validation(micro_batch_, validate());
+      const double loss = validate();
+      if (workers_.first()) report_.validation(micro_batch_, loss);
     }
     save(micro_batch_, static_cast<int64_t>(batch.position.epoch), batch.ends_epoch, last);
     if (plan_.sample_steps > 0 && plan_.samples && micro_batch_ % plan_.sample_steps == 0 &&
@@ -637,8 +664,14 @@ nlohmann::json Trainer::encode_all() {
     event.total = dataset_->size();
     run_.watch.event(event);
   }
-  std::vector<at::Tensor> barrier{at::zeros({1}, at::kFloat)};
-  workers_.average(barrier);
+  std::vector<double> missing(dataset_->size());
+  for (const size_t row : left_out) missing[row] = 1;
+  left_out.clear();
+  const auto all = workers_.share(missing);
+  for (size_t row = 0; row < missing.size(); ++row) {
+    const size_t worker = row % self.count;
+    if (all[worker][row] > 0) left_out.push_back(row);
+  }
   if (workers_.first()) writer.finish(dataset_->size(), left_out);
   return {
       {"encoded", made}, {"kept", kept}, {"skipped", failures}, {"seconds", seconds_since(start)}};

@@ -16,10 +16,10 @@
 #include "engine/config/train_plan.hpp"
 #include "engine/data/dataset.hpp"
 #include "runtime/run.hpp"
-#include "runtime/training/adamw.hpp"
 #include "runtime/training/checkpoint.hpp"
 #include "runtime/training/encoding.hpp"
 #include "runtime/training/losses.hpp"
+#include "runtime/training/optimization.hpp"
 #include "runtime/training/outside.hpp"
 #include "runtime/training/workers.hpp"
 #include "runtime/training_report.hpp"
@@ -52,8 +52,9 @@ class Trainer {
   Parameters* parameters_of(const std::string& role) const;
 
   EncodedItem encoded(const data::Item& item);
-  std::vector<double> losses_of(const std::vector<EncodedItem>& items, const data::Batch& batch,
-                                double scale);
+  std::vector<double> losses_of(const std::vector<EncodedItem>& items, const data::Batch& batch);
+  double agree_on_loss(const std::vector<double>& losses, const std::vector<EncodedItem>& items,
+                       bool finite_gradients) const;
   std::vector<double> flow_matching(const std::vector<EncodedItem>& items,
                                     const std::vector<uint64_t>& draws, double scale,
                                     bool backward);
@@ -67,7 +68,8 @@ class Trainer {
   bool resume();
   Conditions conditions_of(const std::vector<EncodedItem>& items) const;
   bool shares_conditions(const EncodedItem& item) const;
-  void check_finite_loss(double loss, const EncodedItem& item) const;
+  int64_t count_parameters() const;
+  nlohmann::json memory_of_workers() const;
 
   const config::TrainPlan& plan_;
   const Run& run_;
@@ -85,9 +87,7 @@ class Trainer {
   std::vector<std::string> attributes_;  // of each set: names in checkpoints
   std::unique_ptr<Parameters> teacher_;  // the LoRA as it was at the start
   std::unique_ptr<GeneratedUpdates> generated_;
-  ParameterList parameters_;
-  std::unique_ptr<AdamW> optimizer_;
-  std::vector<at::Tensor> averages_;  // EMA, one per parameter
+  std::unique_ptr<Optimization> optimization_;
   std::unique_ptr<TrainingGrid> grid_;
   std::optional<Trajectory> trajectory_;
 

@@ -1,0 +1,167 @@
+"""Training by several processes that meet as a launcher tells them."""
+
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import unittest
+
+import tiny_models
+from program import DEMO, PROGRAM, ProgramTest, needs_demo
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def read_floats(file):
+    """The float32 tensors of a safetensors file by name."""
+    data = file.read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    tensors = {}
+    for name, info in json.loads(data[8:8 + length]).items():
+        if name == "__metadata__":
+            continue
+        begin, end = (8 + length + offset for offset in info["data_offsets"])
+        tensors[name] = struct.unpack(f"<{(end - begin) // 4}f", data[begin:end])
+    return tensors
+
+
+@needs_demo
+class Workers(ProgramTest):
+    """A LoRA of the demo on four coloured balls."""
+
+    def setUp(self):
+        super().setUp()
+        colours = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 200), "grey": (120, 120, 120)}
+        for name, colour in colours.items():
+            tiny_models.write_png(self.folder / f"{name}.png", 64, 64,
+                                  lambda x, y, c=colour: c if (x - 32) ** 2 + (y - 32) ** 2 < 400 else (255, 255, 255))
+        self.write("metadata.csv", "image,prompt\n" + "".join(f"{n}.png,a {n} ball\n" for n in colours))
+        self.running = []
+
+    def tearDown(self):
+        for process in self.running:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        super().tearDown()
+
+    def recipe(self, output, **more):
+        settings = {"dataset_base_path": ".", "dataset_metadata_path": "metadata.csv", "output_path": output,
+                    "num_epochs": 2, "batch_size": 1, "dataset_repeat": 1, "validation_split": 0.0,
+                    "validation_steps": 0, "sample_steps": 0, "save_steps": 1, "save_dtype": "f32", **more}
+        lines = [f'extends = "{DEMO.parent / "train/lora.toml"}"', "[train]"]
+        return self.write(f"{output}.toml", "\n".join(lines + [f"{k} = {json.dumps(v)}" for k, v in settings.items()]))
+
+    def start(self, recipe, *words, count=2):
+        port = free_port()
+        started = []
+        for rank in range(count):
+            place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count), "OMP_NUM_THREADS": "1",
+                     "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+            started.append(subprocess.Popen([PROGRAM, "train", str(recipe), *words], cwd=self.folder, text=True,
+                                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                            env={**os.environ, **place}))
+        self.running += started
+        return started
+
+    def together(self, recipe, *words, count=2):
+        """Runs to the end; returns (code, stderr) of each."""
+        workers = self.start(recipe, *words, count=count)
+        ended = []
+        for worker in workers:
+            text = worker.communicate(timeout=300)[1]
+            if "libgloo-dev" in text:
+                self.skipTest("this build has no Gloo")
+            ended.append((worker.returncode, text))
+        return ended
+
+    def succeed(self, *arguments, **more):
+        for code, text in self.together(*arguments, **more):
+            self.assertEqual(code, 0, text)
+
+    def losses(self, output):
+        lines = map(json.loads, (self.folder / output / "metrics.jsonl").read_text().splitlines())
+        return [line["loss"] for line in lines if "loss" in line]
+
+    def state(self, output, number):
+        return (self.folder / output / f"state-{number}.safetensors").read_bytes()
+
+    def test_two_workers_equal_one_with_a_batch_of_two(self):
+        self.gesso("train", self.recipe("one", batch_size=2))
+        self.succeed(self.recipe("two"))
+        for one, two in zip(self.losses("one"), self.losses("two"), strict=True):
+            self.assertAlmostEqual(one / two, 1, delta=2e-6)
+        one, two = (read_floats(self.folder / name / "step-4.safetensors") for name in ("one", "two"))
+        self.assertEqual(one.keys(), two.keys())
+        for name in one:
+            for a, b in zip(one[name], two[name], strict=True):
+                self.assertAlmostEqual(a, b, delta=5e-6)  # steps are up to 1e-3 long
+
+    def test_shared_out_states_and_gradients_give_the_same_bits(self):
+        more = {"ema_decay": 0.9, "max_grad_norm": 1.0}
+        self.succeed(self.recipe("whole", **more))
+        for stage in (1, 2):
+            with self.subTest(zero_stage=stage):
+                self.succeed(self.recipe(f"stage{stage}", zero_stage=stage, **more))
+                self.assertEqual(self.state(f"stage{stage}", 4), self.state("whole", 4))
+                report = self.folder / f"stage{stage}/step-4-ema.safetensors"
+                self.assertEqual(report.read_bytes(), (self.folder / "whole/step-4-ema.safetensors").read_bytes())
+
+    def test_a_run_goes_on_with_the_same_workers_or_others(self):
+        self.succeed(self.recipe("whole", zero_stage=1))
+        recipe = self.recipe("parts", zero_stage=1)
+        self.succeed(recipe, "--set", "train.num_epochs=1")
+        before = self.state("parts", 2)
+        self.succeed(recipe, "--resume")
+        self.assertEqual(self.state("parts", 4), self.state("whole", 4))
+        (self.folder / "parts/state-4.safetensors").unlink()
+        (self.folder / "parts/state-2.safetensors").write_bytes(before)
+        wrong = self.gesso("train", recipe, "--resume", code=2).stderr
+        self.assertIn("batches of 2 over all workers", wrong)
+        self.gesso("train", recipe, "--resume", "--set", "train.batch_size=2")
+        self.assertEqual(len(self.losses("parts")), 4)
+
+    def test_a_lost_worker_is_named_and_the_run_goes_on_from_its_state(self):
+        self.succeed(self.recipe("whole", num_epochs=3))
+        recipe = self.recipe("lost", num_epochs=3)
+        first, second = self.start(recipe, "--json", "--set", "train.num_epochs=100000")
+        for line in first.stdout:
+            if json.loads(line).get("event") == "metric" and json.loads(line).get("step") == 2:
+                break
+        second.send_signal(signal.SIGKILL)
+        text = first.communicate(timeout=60)[1]
+        self.assertEqual(first.returncode, 1, text)
+        self.assertRegex(text, r"worker 1 \(.+, process \d+\): lost")
+        for state in (self.folder / "lost").glob("state-*"):
+            if int(state.stem[6:]) > 5:
+                self.skipTest("the run was faster than the test")
+        self.succeed(recipe, "--resume")
+        self.assertEqual(self.state("lost", 6), self.state("whole", 6))
+
+    def test_what_ends_one_worker_ends_all_with_its_name(self):
+        (self.folder / "grey.png").write_bytes(b"no picture")
+        for code, text in self.together(self.recipe("bad")):
+            self.assertNotEqual(code, 0)
+            self.assertIn("grey.png", text)
+        ended = self.together(self.recipe("wild", on_error="skip", learning_rate=1e30))
+        for code, text in ended:
+            self.assertEqual(code, 1, text)
+            self.assertIn("not finite" if "not finite" in text else "the loss is", text)
+        self.assertRegex("".join(text for _, text in ended), r"worker \d \(.+\): micro-batch")
+
+    def test_a_launcher_that_says_too_little_is_told(self):
+        recipe = self.recipe("out")
+        wrong = self.gesso("train", recipe, code=2, WORLD_SIZE="2").stderr
+        self.assertIn("RANK is not set", wrong)
+        wrong = self.gesso("train", recipe, code=2, WORLD_SIZE="2", RANK="2").stderr
+        self.assertIn('RANK is "2"; expected a number from 0 to 1', wrong)
+
+
+if __name__ == "__main__":
+    unittest.main()
