@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 
 #include "gesso/cpp/error.hpp"
@@ -94,6 +96,18 @@ void write_file(const fs::path& path, std::span<const std::byte> bytes) {
 
 void write_file(const fs::path& path, std::string_view text) {
   write_file(path, std::as_bytes(std::span(text)));
+}
+
+void remove_left_behind(const fs::path& folder) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    int process = 0;
+    unsigned number = 0;
+    const std::string name = entry.path().filename().string();
+    if (std::sscanf(name.c_str(), ".gesso-%d-%u.tmp", &process, &number) != 2) continue;
+    if (!name.ends_with(".tmp") || ::kill(process, 0) == 0 || errno != ESRCH) continue;
+    fs::remove(entry.path(), none);
+  }
 }
 
 }  // namespace gesso::base

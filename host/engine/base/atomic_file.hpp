@@ -38,4 +38,7 @@ class AtomicFile {
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file(const std::filesystem::path& path, std::string_view text);
 
+/// Removes temporary files in `folder` whose process was killed before it could.
+void remove_left_behind(const std::filesystem::path& folder);
+
 }  // namespace gesso::base

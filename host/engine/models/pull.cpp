@@ -1,4 +1,5 @@
 #include "engine/models/pull.hpp"
+#include "engine/base/atomic_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -80,6 +81,7 @@ class Pull {
     std::vector<RemoteFile> wanted = wanted_files(hub_, model_, revision_, options_);
     fs::create_directories(scratch());
     const Lock lock(scratch() / "lock", options_);
+    base::remove_left_behind(scratch());
     record_ = Record::load(result_.folder);
     record_.source = hub_.name();
     record_.revision = revision_;

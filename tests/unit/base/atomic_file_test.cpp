@@ -156,3 +156,15 @@ TEST_CASE("new files get the permissions that the user's mask allows") {
   REQUIRE(::stat((folder.path / "a").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0640);
 }
+
+TEST_CASE("temporary files of processes that are gone are removed, others stay") {
+  const TemporaryFolder folder;
+  const auto running = folder.path / (".gesso-" + std::to_string(::getpid()) + "-7.tmp");
+  const auto gone = folder.path / ".gesso-999999999-0.tmp";
+  const auto other = folder.path / ".gesso-mine.tmp";
+  for (const auto& path : {running, gone, other}) std::ofstream(path) << "a";
+  remove_left_behind(folder.path);
+  CHECK(std::filesystem::exists(running));
+  CHECK(!std::filesystem::exists(gone));
+  CHECK(std::filesystem::exists(other));
+}
