@@ -31,7 +31,7 @@ constexpr const char* kPrompt = "a photograph of a lighthouse on a rocky coast a
 
 struct Options {
   std::string variant = "z-image-turbo", weights = "synthetic", dtype, folder, pipeline;
-  std::string memory;
+  std::string memory, storage;
   double vram_limit = -1;  // GiB; negative: as the file says
   uint32_t size = 0, steps = 0, text_layers = 0, lora_rank = 0;
 };
@@ -120,6 +120,9 @@ class Bench {
     std::vector<std::string> list;
     if (!options_.dtype.empty()) list.push_back("dtype=" + options_.dtype);
     if (!options_.memory.empty()) list.push_back("memory.policy=" + options_.memory);
+    if (!options_.storage.empty()) {
+      list.push_back("components.denoiser.storage=" + options_.storage);
+    }
     if (options_.vram_limit >= 0) {
       list.push_back(fmt::format("memory.vram_limit={}", options_.vram_limit));
     }
@@ -241,6 +244,10 @@ void add_bench(CLI::App& app, const Common& common) {
       ->add_option("--memory", options->memory,
                    "Who decides where weights are: resident, stream, offload, auto")
       ->type_name("POLICY");
+  bench
+      ->add_option("--storage", options->storage,
+                   "What the denoiser's weights are stored as: int8_w8a8, nf4, fp8_e4m3 ...")
+      ->type_name("FORMAT");
   bench->add_option("--vram-limit", options->vram_limit, "What may be taken where it is computed")
       ->type_name("GIB");
   bench

@@ -142,6 +142,7 @@ struct gesso_weights::Weight {
   std::vector<std::shared_ptr<const gesso::base::FileRegion>> files;  // of its parts; null: none
   DType wanted;                     // what the component computes with
   bool fixed_type = false;          // the request names the type, storage formats leave it alone
+  bool computed_as_stored = false;  // the component multiplies with the codes
   bool absent = false;              // an optional weight that the file does not have
   uint32_t flags = 0;               // of the request
   TensorView placed;                // what the view shows
@@ -149,8 +150,8 @@ struct gesso_weights::Weight {
   std::vector<WeightDelta> trained_deltas;
   at::Tensor value;               // shown in place of the stored one, while it is trained
   std::vector<ShownDelta> shown;  // those that the component adds
-  std::optional<BorrowedTensor> tensor;
-  gesso_tensor_t* part = nullptr;
+  std::vector<BorrowedTensor> tensors;
+  std::vector<gesso_tensor_t*> parts;
 
   bool is_target() const {
     return !absent && stored.shape.size() == 2 &&
@@ -200,7 +201,23 @@ struct gesso_weights::Unit {
 
 namespace {
 
-const char* const kPlain = "plain";
+/// Whether the codes can cross the boundary as they are, and the request wants them.
+bool takes_codes(const gesso_weight_request_t& request, const StoredWeight& stored) {
+  if (!GESSO_HAS(gesso_weight_request_t, &request, encodings) || !request.encodings) return false;
+  const bool asked = [&] {
+    for (const char* const* name = request.encodings; *name; ++name) {
+      if (*name == std::string_view(GESSO_ENCODING_INT8_ROW)) return true;
+    }
+    return false;
+  }();
+  if (!asked || stored.encoding != Encoding::Scaled || stored.data().dtype != DType::I8 ||
+      stored.rotation != 0 || stored.shape.size() != 2) {
+    return false;
+  }
+  const TensorView& scale = stored.parts[1];
+  return gesso::weights::element_count(scale.shape) == stored.shape[0] &&
+         reinterpret_cast<uintptr_t>(scale.bytes.data()) % alignof(float) == 0;
+}
 
 std::optional<DType> type_of_request(const DLDataType& type) {
   if (type.bits == 0) return std::nullopt;
@@ -312,6 +329,12 @@ bool is_plain_float(const StoredWeight& weight) {
          (type == DType::F32 || type == DType::F16 || type == DType::BF16);
 }
 
+at::Tensor decoded(const StoredWeight& weight, DType type) {
+  const TensorView view = gesso::weights::decode(weight, type);
+  BorrowedTensor borrowed(view, gesso::runtime::dl_type(type));
+  return gesso::torch::borrow(borrowed.get()).clone();
+}
+
 /// Whether a matrix takes less room than in bf16.
 bool is_narrow(const StoredWeight& weight) {
   return weight.shape.size() == 2 &&
@@ -386,8 +409,10 @@ uint32_t gesso_weights::declare(const char* name, const gesso_weight_request_t* 
           weight.files.push_back(region_of(part.bytes));
         }
       }
+      weight.computed_as_stored =
+          storing_.computes_in_int8() && takes_codes(request, weight.stored);
       unit->stored_bytes += weight.stored.size_bytes();
-      unit->compute_bytes += aligned(size_in(weight.wanted, found->shape));
+      unit->compute_bytes += bytes_in(weight, plain_);
     }
     unit->weights.push_back(std::move(weight));
     if (unit->weights.back().is_target()) targets_.emplace_back(units_.size(), i);
@@ -441,7 +466,7 @@ bool gesso_weights::is_narrow(size_t id) const {
 
 /// The type that a weight has in a place; nothing: it is as it is stored.
 std::optional<DType> gesso_weights::type_in(const Weight& weight, const Place& place) const {
-  if (place.storage == "file") return std::nullopt;
+  if (place.storage == "file" || weight.computed_as_stored) return std::nullopt;
   const bool takes_format = place.dtype && !weight.fixed_type && is_plain_float(weight.stored);
   return takes_format ? *place.dtype : weight.wanted;
 }
@@ -477,7 +502,7 @@ bool gesso_weights::computes_from(size_t id, const Place& held, const Place& com
   if (!held.memory || held.memory != computation.memory) return false;
   const auto& weights = units_.at(id)->weights;
   return std::all_of(weights.begin(), weights.end(), [&](const Weight& weight) {
-    if (weight.absent) return true;
+    if (weight.absent || weight.computed_as_stored) return true;
     const auto type = type_in(weight, held);
     return type ? *type == weight.wanted
                 : weight.stored.is_plain(weight.wanted) && weight.is_aligned();
@@ -605,13 +630,14 @@ void gesso_weights::show(size_t id, const Place& computation) {
       fill(unit, unit.held, unit.transient, 0);
     }
     const Form& form = ready ? unit.held : unit.transient;
-    unit.views.assign(unit.weights.size(), {kPlain, 0, 0, nullptr, nullptr, 0});
+    unit.views.assign(unit.weights.size(), {GESSO_ENCODING_PLAIN, 0, 0, nullptr, nullptr, 0});
     for (size_t i = 0; i < unit.weights.size(); ++i) {
       Weight& weight = unit.weights[i];
       if (weight.absent) continue;
       show_weight(weight, form, i);
-      unit.views[i].n_parts = 1;
-      unit.views[i].parts = &weight.part;
+      if (weight.parts.size() > 1) unit.views[i].encoding = GESSO_ENCODING_INT8_ROW;
+      unit.views[i].n_parts = static_cast<uint32_t>(weight.parts.size());
+      unit.views[i].parts = weight.parts.data();
       if (weight.value.defined()) unit.views[i].flags = GESSO_WEIGHT_TRAINABLE;
     }
   } catch (const Error& error) {
@@ -629,7 +655,8 @@ void gesso_weights::hide(size_t id) {
   Unit& unit = *units_.at(id);
   unit.views.clear();
   for (Weight& weight : unit.weights) {
-    weight.tensor.reset();
+    weight.tensors.clear();
+    weight.parts.clear();
     weight.placed = {};
   }
   copied_bytes_ -= std::exchange(unit.copies, 0);
@@ -638,15 +665,31 @@ void gesso_weights::hide(size_t id) {
 }
 
 void gesso_weights::show_weight(Weight& weight, const Form& form, size_t place) {
-  if (weight.value.defined()) {
-    const auto kept = std::make_shared<at::Tensor>(weight.value);
+  const DLDevice device = form.place->memory->dl();
+  const auto show_part = [&](const TensorView& part, DType type) {
+    weight.tensors.emplace_back(part, gesso::runtime::dl_type(type), device);
+    weight.parts.push_back(weight.tensors.back().get());
+  };
+  const auto own = [&](at::Tensor numbers) {
+    const auto kept = std::make_shared<at::Tensor>(std::move(numbers));
     const auto bytes = static_cast<const std::byte*>(kept->const_data_ptr());
     weight.placed = {weight.wanted, weight.stored.shape, {bytes, kept->nbytes()}, kept};
+  };
+  if (weight.value.defined()) {
+    own(weight.value);
+  } else if (weight.computed_as_stored && !weight.is_copied()) {
+    TensorView codes = form.weights[place].data();
+    codes.shape = weight.stored.shape;
+    TensorView scale = form.weights[place].parts[1];
+    scale.shape = {weight.stored.shape[0]};
+    show_part(codes, DType::I8);
+    return show_part(scale, DType::F32);
+  } else if (weight.computed_as_stored) {
+    weight.placed = gesso::weights::decode(form.weights[place], weight.wanted);
   } else {
     weight.placed = form.weights[place].data();
     weight.placed.shape = weight.stored.shape;
   }
-  const DLDevice device = form.place->memory->dl();
   if (weight.is_copied()) {
     BorrowedTensor base(weight.placed, gesso::runtime::dl_type(weight.wanted), device);
     const at::Tensor stored = gesso::torch::borrow(base.get());
@@ -654,12 +697,9 @@ void gesso_weights::show_weight(Weight& weight, const Form& form, size_t place) 
     for (const WeightDelta& delta : weight.deltas) {
       if (!weight.adds(delta)) sum = gesso::runtime::with_delta(sum, delta);
     }
-    const auto copy = std::make_shared<at::Tensor>(sum.to(stored.scalar_type()).contiguous());
-    const auto bytes = static_cast<const std::byte*>(copy->const_data_ptr());
-    weight.placed = {weight.wanted, weight.stored.shape, {bytes, copy->nbytes()}, copy};
+    own(sum.to(stored.scalar_type()).contiguous());
   }
-  weight.tensor.emplace(weight.placed, gesso::runtime::dl_type(weight.wanted), device);
-  weight.part = weight.tensor->get();
+  show_part(weight.placed, weight.wanted);
 }
 
 void gesso_weights::show_deltas(Unit& unit) {
@@ -727,7 +767,9 @@ at::Tensor gesso_weights::placed(size_t index) {
   const auto& [unit_place, place_in_unit] = targets_.at(index);
   gesso_unit_view_t view{};
   enter(static_cast<uint32_t>(unit_place), &view);
-  at::Tensor copy = gesso::torch::borrow(units_[unit_place]->weights[place_in_unit].part).clone();
+  const Weight& weight = units_[unit_place]->weights[place_in_unit];
+  at::Tensor copy = weight.parts.size() == 1 ? gesso::torch::borrow(weight.parts.front()).clone()
+                                             : decoded(weight.stored, weight.wanted);
   leave(static_cast<uint32_t>(unit_place));
   return copy;
 }
@@ -745,10 +787,7 @@ std::vector<TrainableWeight> gesso_weights::trainable() const {
 }
 
 at::Tensor gesso_weights::stored(uint32_t unit, uint32_t place) const {
-  const Weight& weight = units_.at(unit)->weights.at(place);
-  TensorView wide = gesso::weights::decode(weight.stored, DType::F32);
-  BorrowedTensor borrowed(wide, gesso::runtime::dl_type(DType::F32));
-  return gesso::torch::borrow(borrowed.get()).clone();
+  return decoded(units_.at(unit)->weights.at(place).stored, DType::F32);
 }
 
 void gesso_weights::set_value(uint32_t unit, uint32_t place, const at::Tensor& value) {

@@ -85,7 +85,7 @@ std::string Residency::name_of(size_t unit) const {
   return fmt::format("unit \"{}\" of {}", units_[unit].name, units_[unit].component);
 }
 
-bool Residency::ignores(int32_t event) const { return policy_.table->reserved >> event & 1u; }
+bool Residency::ignores(int32_t event) const { return policy_.table->ignores >> event & 1u; }
 
 /// Tells the policy, and makes the moves that it answers with.
 void Residency::tell(gesso_memory_event_t event) {

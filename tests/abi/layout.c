@@ -189,7 +189,7 @@ AT(gesso_memory_event_t, n_budgets, 48);
 
 SIZE(gesso_memory_policy_t, 24);
 AT(gesso_memory_policy_t, struct_size, 0);
-AT(gesso_memory_policy_t, reserved, 4);
+AT(gesso_memory_policy_t, ignores, 4);
 AT(gesso_memory_policy_t, plan, 8);
 AT(gesso_memory_policy_t, on_event, 16);
 

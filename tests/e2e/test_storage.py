@@ -10,7 +10,7 @@ from test_demo import pixels
 
 TRANSFORMER = DEMO.parent / "transformer"
 # How far pictures may be from the one of the original weights: mean difference of a colour in 255.
-FORMATS = {"fp8_scaled": 12, "int8_row": 6, "nf4": 40, "fp4": 50, "gguf.q8_0": 6}
+FORMATS = {"fp8_scaled": 12, "int8_row": 6, "int8_w8a8": 12, "nf4": 40, "fp4": 50, "gguf.q8_0": 6}
 
 
 def colours(rows, width=64):
@@ -76,7 +76,7 @@ class Storage(ProgramTest):
             lora[f"{layer}.lora_A.weight"] = [4, columns]
             lora[f"{layer}.lora_B.weight"] = [rows, 4]
         tiny_models.write_safetensors(self.folder / "style.safetensors", lora, scale=0.5)
-        for storage in ("nf4", "fp8_e4m3", "gguf.q8_0"):
+        for storage in ("nf4", "fp8_e4m3", "gguf.q8_0", "int8_w8a8"):
             with self.subTest(storage=storage):
                 quantised = ("--set", f"components.denoiser.storage={storage}")
                 before = self.draw(*quantised)
@@ -84,6 +84,23 @@ class Storage(ProgramTest):
                 self.assertNotEqual(with_lora, before)
                 self.assertEqual(self.draw(*quantised, "--lora", "style.safetensors@0"), before)
                 self.assertEqual(self.draw(*quantised), before)
+
+    def test_products_of_int8_numbers_are_asked_for_by_name(self):
+        def with_storage(name):
+            return self.draw("--set", f"components.denoiser.storage={name}")
+        products, decoded = with_storage("int8_w8a8"), with_storage("int8_row")
+        self.assertNotEqual(products, decoded)
+        self.assertEqual(with_storage("torchao_int8_w8a8"), products)
+        self.assertEqual(with_storage("torchao_int8_w8a16"), decoded)
+        for policy in ("stream", "offload"):
+            self.assertEqual(self.draw("--set", "components.denoiser.storage=int8_w8a8",
+                                       "--set", f"memory.policy={policy}"), products)
+        self.gesso("quantize", TRANSFORMER, "dit.safetensors", "--format", "int8_row", "--quiet")
+        told = self.gesso("run", DEMO, "--set", "num_inference_steps=4", "--set", "seed=7", "--out", "b.png", "--set",
+                          f"components.denoiser.path={self.folder}/dit.safetensors", "--set",
+                          "components.denoiser.storage=int8_w8a8").stderr
+        self.assertNotIn("already", told)
+        self.assertEqual(pixels(self.folder / "b.png"), products)
 
     def test_excluded_modules_stay_and_wrong_names_are_told(self):
         everything = self.draw("--set", "components.denoiser.storage=nf4")

@@ -62,6 +62,7 @@ constexpr std::pair<std::string_view, StorageFormat> kAliases[] = {
     {"comfy_kitchen_fp8_w8a8", F::Fp8Scaled},
     {"int8", F::Int8Row},
     {"torchao_int8_w8a16", F::Int8Row},
+    {"int8_w8a8", F::Int8Row},
     {"torchao_int8_w8a8", F::Int8Row},
     {"comfy_kitchen_int8_w8a8", F::Int8Row},
     {"bitsandbytes_nf4", F::Nf4},
@@ -105,6 +106,10 @@ std::optional<StorageFormat> find_storage_format(std::string_view name) {
     if (alias == name) return format;
   }
   return std::nullopt;
+}
+
+bool computes_in_int8(std::string_view name) {
+  return find_storage_format(name) == F::Int8Row && name.ends_with("_w8a8");
 }
 
 StorageFormat storage_format(std::string_view name) {

@@ -51,6 +51,8 @@ bool is_narrow(StorageFormat format);
 
 /// Also takes other projects' names: "float8_e4m3fn", "int8", "bitsandbytes_nf4", "q8_0".
 std::optional<StorageFormat> find_storage_format(std::string_view name);
+/// Whether the name asks for products of int8 numbers: "int8_w8a8", "torchao_int8_w8a8" ...
+bool computes_in_int8(std::string_view name);
 /// @throws Error  InvalidArgument listing the names; NotSupported with the reason for a known
 /// format of another project that there is nothing equal to
 StorageFormat storage_format(std::string_view name);

@@ -51,7 +51,7 @@ bool Storing::covers(std::string_view name, const StoredWeight& weight, bool is_
   const bool excluded = listed(rule_.exclude_modules, module);
   if (!targeted || excluded || !(is_linear || for_all)) return false;
   if (weight.encoding == Encoding::Plain && is_float(weight.data().dtype)) return true;
-  if (is_linear) kept_.emplace_back(name);
+  if (is_linear && weight.format() != name_of(*format_)) kept_.emplace_back(name);
   return false;
 }
 

@@ -32,6 +32,8 @@ class Storing {
   explicit Storing(StorageRule rule);
 
   bool active() const { return format_.has_value(); }
+  /// Whether weights that are stored as int8_row are to be used in products of int8 numbers.
+  bool computes_in_int8() const { return weights::computes_in_int8(rule_.format); }
   /// Whether the rule changes a weight. A type that needs no statistics (fp8_e4m3, bf16) is for all
   /// weights, as the reference's memory states are; the others are for matrices of linear layers.
   /// Weights that are quantised already stay as they are.

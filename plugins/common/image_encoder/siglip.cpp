@@ -29,19 +29,19 @@ std::vector<nn::WeightSpec> layer_weights(const std::string& p, const SiglipConf
   const int64_t D = c.hidden, F = c.ffn_dim;
   return {{p + ".layer_norm1.weight", {D}},
           {p + ".layer_norm1.bias", {D}},
-          {p + ".self_attn.q_proj.weight", {D, D}},
+          nn::matrix(p + ".self_attn.q_proj.weight", D, D),
           {p + ".self_attn.q_proj.bias", {D}},
-          {p + ".self_attn.k_proj.weight", {D, D}},
+          nn::matrix(p + ".self_attn.k_proj.weight", D, D),
           {p + ".self_attn.k_proj.bias", {D}},
-          {p + ".self_attn.v_proj.weight", {D, D}},
+          nn::matrix(p + ".self_attn.v_proj.weight", D, D),
           {p + ".self_attn.v_proj.bias", {D}},
-          {p + ".self_attn.out_proj.weight", {D, D}},
+          nn::matrix(p + ".self_attn.out_proj.weight", D, D),
           {p + ".self_attn.out_proj.bias", {D}},
           {p + ".layer_norm2.weight", {D}},
           {p + ".layer_norm2.bias", {D}},
-          {p + ".mlp.fc1.weight", {F, D}},
+          nn::matrix(p + ".mlp.fc1.weight", F, D),
           {p + ".mlp.fc1.bias", {F}},
-          {p + ".mlp.fc2.weight", {D, F}},
+          nn::matrix(p + ".mlp.fc2.weight", D, F),
           {p + ".mlp.fc2.bias", {D}}};
 }
 

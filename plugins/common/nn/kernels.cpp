@@ -74,6 +74,57 @@ GESSO_INLINE void silu_multiply_all(T* a, const T* b, int64_t count) {
   }
 }
 
+/// The largest magnitude; NaN when a number is no finite one.
+template <class T>
+GESSO_INLINE float largest(const T* x, int64_t D) {
+  float most[kLanes] = {}, bad[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= D; i += kLanes) {
+    for (int64_t k = 0; k < kLanes; ++k) {
+      const float v = std::fabs(load(x + i + k));
+      most[k] = v > most[k] ? v : most[k];
+      bad[k] += v * 0.0f;
+    }
+  }
+  for (; i < D; ++i) {
+    const float v = std::fabs(load(x + i));
+    most[0] = v > most[0] ? v : most[0];
+    bad[0] += v * 0.0f;
+  }
+  for (int64_t k = 1; k < kLanes; ++k) {
+    most[0] = most[k] > most[0] ? most[k] : most[0];
+    bad[0] += bad[k];
+  }
+  return most[0] + bad[0];
+}
+
+template <class T>
+GESSO_INLINE void int8_all(const T* x, int64_t rows, int64_t D, int8_t* codes, float* scale) {
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
+  for (int64_t row = 0; row < rows; ++row, x += D, codes += D) {
+    const float most = largest(x, D), s = most == 0 ? 1.0f : most / 127.0f;
+    scale[row] = s;
+    for (int64_t i = 0; i < D; ++i) {
+      codes[i] = static_cast<int8_t>(static_cast<int32_t>((load(x + i) / s + kRound) - kRound));
+    }
+  }
+}
+
+template <class T>
+GESSO_INLINE void scale_all(const int32_t* sums, const float* row_scale, const float* scale,
+                            const float* bias, int64_t rows, int64_t D, int64_t stride, T* y) {
+  for (int64_t row = 0; row < rows; ++row, sums += D, y += stride) {
+    const float r = row_scale[row];
+    if (bias) {
+      for (int64_t i = 0; i < D; ++i) {
+        store(y + i, static_cast<float>(sums[i]) * r * scale[i] + bias[i]);
+      }
+    } else {
+      for (int64_t i = 0; i < D; ++i) store(y + i, static_cast<float>(sums[i]) * r * scale[i]);
+    }
+  }
+}
+
 }  // namespace
 
 GESSO_CLONES void rms_norm(const float* x, const float* w, const float* scale, float eps,
@@ -106,6 +157,22 @@ GESSO_CLONES void silu_multiply(float* a, const float* b, int64_t count) {
 }
 GESSO_CLONES void silu_multiply(BFloat16* a, const BFloat16* b, int64_t count) {
   silu_multiply_all(a, b, count);
+}
+GESSO_CLONES void int8_rows(const float* x, int64_t rows, int64_t D, int8_t* codes, float* scale) {
+  int8_all(x, rows, D, codes, scale);
+}
+GESSO_CLONES void int8_rows(const BFloat16* x, int64_t rows, int64_t D, int8_t* codes,
+                            float* scale) {
+  int8_all(x, rows, D, codes, scale);
+}
+GESSO_CLONES void scale_sums(const int32_t* sums, const float* row_scale, const float* scale,
+                             const float* bias, int64_t rows, int64_t D, int64_t stride, float* y) {
+  scale_all(sums, row_scale, scale, bias, rows, D, stride, y);
+}
+GESSO_CLONES void scale_sums(const int32_t* sums, const float* row_scale, const float* scale,
+                             const float* bias, int64_t rows, int64_t D, int64_t stride,
+                             BFloat16* y) {
+  scale_all(sums, row_scale, scale, bias, rows, D, stride, y);
 }
 
 }  // namespace gesso::nn::kernels

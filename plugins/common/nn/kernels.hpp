@@ -38,6 +38,17 @@ void head_norm_rotate(BFloat16* x, const BFloat16* w, const float* cos, const fl
 void silu_multiply(float* a, const float* b, int64_t count);
 void silu_multiply(BFloat16* a, const BFloat16* b, int64_t count);
 
+/// Each row of x as int8: scale[row] = max|x| / 127 (1 for zeros), codes = round(x / scale).
+void int8_rows(const float* x, int64_t rows, int64_t D, int8_t* codes, float* scale);
+void int8_rows(const BFloat16* x, int64_t rows, int64_t D, int8_t* codes, float* scale);
+
+/// y[row, i] = sums[row, i] * row_scale[row] * scale[i] + bias[i]; rows of y are `stride` apart.
+/// `bias` may be null.
+void scale_sums(const int32_t* sums, const float* row_scale, const float* scale, const float* bias,
+                int64_t rows, int64_t D, int64_t stride, float* y);
+void scale_sums(const int32_t* sums, const float* row_scale, const float* scale, const float* bias,
+                int64_t rows, int64_t D, int64_t stride, BFloat16* y);
+
 // The ways back, for training. Sums for weights are added to float buffers, which may be null.
 
 /// Of y = rms_norm(x) * w [* scale], from dy: dx, dw [D] and dscale [D].

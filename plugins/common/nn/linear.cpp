@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "nn/cpu_features.hpp"
+#include "nn/linear_narrow.hpp"
 #include "nn/products.hpp"
 
 namespace gesso::nn {
@@ -79,6 +80,8 @@ at::Tensor linear_plain(const at::Tensor& x, const at::Tensor& weight, const at:
 
 at::Tensor linear(const at::Tensor& x, const Weight& weight, const at::Tensor& bias, int64_t item) {
   const std::vector<Delta> deltas = for_item(weight, item);
+  if (weight.row_scale.defined())
+    return linear_int8(x, weight.data, weight.row_scale, bias, deltas);
   if (x.scalar_type() == at::kBFloat16 && !has_native_bf16())
     return linear_widened(x, weight.data, bias, deltas);
   at::Tensor y = at::linear(x, weight.data, bias.defined() ? std::optional(bias) : std::nullopt);

@@ -7,7 +7,7 @@
 
 namespace gesso::nn {
 
-/// @param x     [..., in], in the type of the weight
+/// @param x     [..., in], in the type of the weight; of any type for one with a row scale
 /// @param item  place in the batch: updates that are not for this item are left out
 /// @return      [..., out], in the type of `x`; bf16 is summed in float32 and rounded once
 at::Tensor linear(const at::Tensor& x, const Weight& weight, const at::Tensor& bias = {},

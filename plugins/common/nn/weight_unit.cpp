@@ -20,6 +20,7 @@ Delta wrap_delta(const gesso_delta_t& delta) {
 
 WeightUnit::WeightUnit(const Weights& weights, const std::string& name,
                        const std::vector<WeightSpec>& specs) {
+  static constexpr const char* kInt8[] = {GESSO_ENCODING_INT8_ROW, nullptr};
   std::vector<WeightRequest> requests;
   for (const WeightSpec& spec : specs) {
     WeightRequest request{spec.name, spec.shape, spec.more_flags};
@@ -27,6 +28,7 @@ WeightUnit::WeightUnit(const Weights& weights, const std::string& name,
         !(spec.more_flags & (GESSO_WEIGHT_BUFFER | GESSO_WEIGHT_NO_TARGET))) {
       request.flags |= GESSO_WEIGHT_TAKES_DELTAS | GESSO_WEIGHT_DELTAS_PER_ITEM;
     }
+    if (spec.int8) request.encodings = kInt8;
     requests.push_back(std::move(request));
   }
   unit_ = weights.declare(name, requests);
@@ -47,6 +49,9 @@ void WeightUnit::wrap(const Unit::Guard& guard) {
   wrapped_.assign(guard.size(), {});
   for (uint32_t i = 0; i < guard.size(); ++i) {
     wrapped_[i].data = torch::weight(guard[i]);
+    if (guard[i].encoding == std::string_view(GESSO_ENCODING_INT8_ROW)) {
+      wrapped_[i].row_scale = torch::borrow(guard[i].parts[1]);
+    }
     for (uint64_t k = 0; k < guard[i].n_deltas; ++k) {
       wrapped_[i].deltas.push_back(wrap_delta(guard[i].deltas[k]));
     }

@@ -29,13 +29,20 @@ struct Delta {
 struct Weight {
   at::Tensor data;  ///< undefined when an optional weight is absent
   std::vector<Delta> deltas;
+  at::Tensor row_scale;  ///< defined: `data` has int8 numbers, and this float32 scale for each row
 };
 
 struct WeightSpec {
   std::string name;
   std::vector<int64_t> shape;  ///< -1: any extent
   uint32_t more_flags = 0;     ///< GESSO_WEIGHT_OPTIONAL, GESSO_WEIGHT_BUFFER
+  bool int8 = false;           ///< may come with a `row_scale`
 };
+
+/// A matrix that nothing but `linear` reads, which understands every form of it.
+inline WeightSpec matrix(std::string name, int64_t out, int64_t in) {
+  return {std::move(name), {out, in}, 0, true};
+}
 
 /// Declares the unit; later gives its tensors. Rank-2 weights that are no buffers take low-rank
 /// updates, per item.

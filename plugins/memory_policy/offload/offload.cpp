@@ -22,15 +22,15 @@
 #include <string>
 #include <vector>
 
+#include "gesso/cpp/plugin.hpp"
 #include "memory_policy/places.hpp"
-#include "memory_policy/quiet.hpp"
 
 namespace gesso::offload {
 namespace {
 
 using memory_policy::budget_of;
 
-class Policy : public Component<Policy, memory_policy::QuietInterface> {
+class Policy : public Component<Policy, MemoryPolicyInterface> {
  public:
   static constexpr Info info{.id = "org.gesso.offload.policy",
                              .kind = "memory_policy",

@@ -8,14 +8,14 @@
 #include <span>
 #include <vector>
 
-#include "memory_policy/quiet.hpp"
+#include "gesso/cpp/plugin.hpp"
 
 namespace gesso::resident {
 namespace {
 
 constexpr gesso_place_t kResident{"cpu", "compute"};
 
-class Policy : public Component<Policy, memory_policy::QuietInterface> {
+class Policy : public Component<Policy, MemoryPolicyInterface> {
  public:
   static constexpr Info info{.id = "org.gesso.resident.policy",
                              .kind = "memory_policy",

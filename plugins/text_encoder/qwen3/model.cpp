@@ -33,15 +33,15 @@ std::string layer_name(int64_t index) { return "model.layers." + std::to_string(
 
 std::vector<nn::WeightSpec> layer_weights(const std::string& p, const Config& c) {
   const int64_t q_dim = c.heads * c.head_dim, kv_dim = c.kv_heads * c.head_dim;
-  return {{p + ".self_attn.q_proj.weight", {q_dim, c.hidden}},
-          {p + ".self_attn.k_proj.weight", {kv_dim, c.hidden}},
-          {p + ".self_attn.v_proj.weight", {kv_dim, c.hidden}},
-          {p + ".self_attn.o_proj.weight", {c.hidden, q_dim}},
+  return {nn::matrix(p + ".self_attn.q_proj.weight", q_dim, c.hidden),
+          nn::matrix(p + ".self_attn.k_proj.weight", kv_dim, c.hidden),
+          nn::matrix(p + ".self_attn.v_proj.weight", kv_dim, c.hidden),
+          nn::matrix(p + ".self_attn.o_proj.weight", c.hidden, q_dim),
           {p + ".self_attn.q_norm.weight", {c.head_dim}},
           {p + ".self_attn.k_norm.weight", {c.head_dim}},
-          {p + ".mlp.gate_proj.weight", {c.ffn_dim, c.hidden}},
-          {p + ".mlp.up_proj.weight", {c.ffn_dim, c.hidden}},
-          {p + ".mlp.down_proj.weight", {c.hidden, c.ffn_dim}},
+          nn::matrix(p + ".mlp.gate_proj.weight", c.ffn_dim, c.hidden),
+          nn::matrix(p + ".mlp.up_proj.weight", c.ffn_dim, c.hidden),
+          nn::matrix(p + ".mlp.down_proj.weight", c.hidden, c.ffn_dim),
           {p + ".input_layernorm.weight", {c.hidden}},
           {p + ".post_attention_layernorm.weight", {c.hidden}}};
 }

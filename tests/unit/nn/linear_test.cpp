@@ -88,6 +88,24 @@ TEST_CASE("int8 products are exact sums of int8 numbers, whoever makes them") {
   CHECK(nn::linear_int8_plain(zeros, w, at::ones({3}), {}).abs().max().item<float>() == 0);
 }
 
+TEST_CASE("int8 products in bf16 are rounded once, and what is no number stays none") {
+  const at::Tensor x = noise({6, 64}, at::kBFloat16, 1), w = noise({129, 64}, at::kFloat, 2);
+  const at::Tensor bias = noise({129}, at::kBFloat16, 3);
+  const at::Tensor scale = at::amax(w.abs(), {1}).div(127);
+  const at::Tensor codes = w.div(scale.unsqueeze(1)).round().to(at::kChar);
+  const at::Tensor plain = nn::linear_int8_plain(x, codes, scale, bias);
+  CHECK(plain.scalar_type() == at::kBFloat16);
+  CHECK(max_rel(nn::linear_int8_onednn(x, codes, scale, bias), plain) < 0.005);
+  CHECK(at::equal(nn::linear(x, {codes, {}, scale}, bias), nn::linear_int8(x, codes, scale, bias)));
+  for (const float bad : {NAN, INFINITY}) {
+    at::Tensor broken = x.clone();
+    broken[2][5] = bad;
+    const at::Tensor y = nn::linear_int8_onednn(broken, codes, scale, bias);
+    CHECK(y[2].isnan().all().item<bool>());
+    CHECK(at::equal(y[1], nn::linear_int8_onednn(x, codes, scale, bias)[1]));
+  }
+}
+
 TEST_CASE("updates are added to products in int8 and fp8, too") {
   const at::Tensor x = noise({5, 64}, at::kBFloat16, 1), w = noise({8, 64}, at::kFloat, 2);
   const at::Tensor a = noise({2, 64}, at::kFloat, 3), b = noise({8, 2}, at::kFloat, 4);

@@ -237,6 +237,61 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(kept > 16);
 }
 
+TEST_CASE_FIXTURE(Fixture, "int8 codes are shown to who asks, where products of them are wanted") {
+  static const char* const int8[] = {GESSO_ENCODING_INT8_ROW, nullptr};
+  const auto shown = [&](const char* storage, const char* const* encodings) {
+    raw.set_storage({storage, {}, {}});
+    WeightRequest request{"matrix", {2, 3}};
+    request.encodings = encodings;
+    const Unit unit = weights.declare("all", {request});
+    return std::string(unit.enter(call)[0].encoding);
+  };
+  CHECK(shown("int8_w8a8", nullptr) == "plain");
+  CHECK(shown("int8_row", int8) == "plain");
+  CHECK(shown("nf4", int8) == "plain");
+  CHECK(shown("", int8) == "plain");
+  CHECK(shown("int8_w8a8", int8) == "int8_row");
+}
+
+TEST_CASE_FIXTURE(Fixture, "codes and scales are the weight, wherever it is held") {
+  static const char* const int8[] = {GESSO_ENCODING_INT8_ROW, nullptr};
+  raw.set_storage({"int8_w8a8", {}, {}});
+  WeightRequest request{"matrix", {2, 3}};
+  request.flags = GESSO_WEIGHT_TAKES_DELTAS;
+  request.encodings = int8;
+  const Unit unit = weights.declare("all", {request});
+  const auto check = [&] {
+    const auto guard = unit.enter(call);
+    const gesso_weight_view_t& view = guard[0];
+    REQUIRE(view.n_parts == 2);
+    CHECK(same_type(view.parts[0]->dl_tensor.dtype, DLDataType{kDLInt, 8, 1}));
+    CHECK(view.parts[1]->dl_tensor.ndim == 1);
+    const auto* codes = static_cast<const int8_t*>(view.parts[0]->dl_tensor.data);
+    const auto* scale = static_cast<const float*>(view.parts[1]->dl_tensor.data);
+    for (int i = 0; i < 6; ++i)
+      CHECK(codes[i] * scale[i / 3] == doctest::Approx(i + 1).epsilon(0.01));
+  };
+  check();
+  CHECK(raw.copied_bytes() == 0);  // used where it was stored
+  CHECK(raw.unit_infos()[0].compute_bytes == 128);
+  raw.release(0);
+  raw.hold(0, place(devices, "sim:0", "compute"), false);
+  raw.show(0, place(devices, "sim:0", "compute"));
+  check();
+  CHECK(raw.copied_bytes() == 128);
+  raw.release(0);
+
+  // An update that the component cannot add needs the numbers.
+  runtime::WeightDelta twice;
+  twice.replace = [](const at::Tensor& base) { return base * 2; };
+  raw.set_deltas(0, {twice});
+  CHECK(unit.enter(call)[0].encoding == std::string("plain"));
+  CHECK(floats(unit.enter(call)[0])[5] == doctest::Approx(12).epsilon(0.01));
+  raw.set_deltas(0, {});
+  check();
+  CHECK(raw.placed(0).sum().item<float>() == doctest::Approx(21).epsilon(0.01));
+}
+
 TEST_CASE("devices are known by name") {
   runtime::Devices devices;
   CHECK(devices.get("cpu").is_host());

@@ -80,9 +80,10 @@ inline void check_call(gesso_status_t status, const gesso_call_t* call) {
 
 struct WeightRequest {
   std::string name;
-  std::vector<int64_t> shape;  // -1: any extent
-  uint32_t flags = 0;          // GESSO_WEIGHT_*
-  DLDataType dtype{0, 0, 1};   // bits 0: the policy's compute type
+  std::vector<int64_t> shape;              // -1: any extent
+  uint32_t flags = 0;                      // GESSO_WEIGHT_*
+  DLDataType dtype{0, 0, 1};               // bits 0: the policy's compute type
+  const char* const* encodings = nullptr;  // beside "plain", ended by nullptr
 };
 
 struct WeightInfo {
@@ -162,7 +163,7 @@ class Weights {
     for (size_t i = 0; i < requests.size(); ++i) {
       const WeightRequest& r = requests[i];
       raw[i] = {sizeof(gesso_weight_request_t),       r.flags, r.name.c_str(), r.shape.data(),
-                static_cast<int32_t>(r.shape.size()), r.dtype, nullptr};
+                static_cast<int32_t>(r.shape.size()), r.dtype, r.encodings};
       list.push_back(&raw[i]);
     }
     ErrorText text;

@@ -290,8 +290,12 @@ template <class T>
 struct MemoryPolicyInterface {
   static constexpr const char* id = GESSO_MEMORY_POLICY_ID;
   static const void* table() {
-    static const gesso_memory_policy_t t{sizeof(gesso_memory_policy_t), 0, plan, on_event};
+    static const gesso_memory_policy_t t{sizeof(gesso_memory_policy_t), ignored(), plan, on_event};
     return &t;
+  }
+  static constexpr uint32_t ignored() {
+    if constexpr (requires { T::ignores; }) return T::ignores;
+    return 0;
   }
   static gesso_status_t GESSO_CALL plan(void* self, const gesso_call_t* call,
                                         const gesso_unit_info_t* const* units, uint32_t n_units,

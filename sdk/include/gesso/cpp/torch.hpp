@@ -65,9 +65,20 @@ inline std::vector<at::Tensor> list(const Inputs& inputs, std::string_view port)
   return tensors;
 }
 
-/// The plain tensor of a weight; undefined when an optional weight is absent.
+/// The numbers of a weight, or its codes; undefined when an optional weight is absent.
 inline at::Tensor weight(const gesso_weight_view_t& view) {
   return view.n_parts ? borrow(view.parts[0]) : at::Tensor();
+}
+
+/// The same for who knows no codes.
+/// @throws Error  NotSupported for another encoding than "plain"
+inline at::Tensor plain_weight(const gesso_weight_view_t& view) {
+  if (view.encoding != std::string_view(GESSO_ENCODING_PLAIN)) {
+    throw Error(Status::NotSupported,
+                std::string("expected weights in plain numbers, found them as ") + view.encoding +
+                    ", which has no gradients; store them as int8_row without int8 products");
+  }
+  return weight(view);
 }
 
 }  // namespace gesso::torch

@@ -62,7 +62,7 @@ class Leaves {
     for (uint32_t i = 0; i < guard.size(); ++i) {
       Weight& weight = entered.weights[i];
       const gesso_weight_view_t& view = guard[i];
-      weight.data = torch::weight(view);
+      weight.data = torch::plain_weight(view);
       if (view.flags & GESSO_WEIGHT_TRAINABLE) {
         track(weight.data, {unit.id(), i, GESSO_THE_WEIGHT, 0});
       }

@@ -70,7 +70,11 @@ typedef struct gesso_memory_event {
 } gesso_memory_event_t;
 
 typedef struct gesso_memory_policy {
-  uint32_t struct_size, reserved;
+  uint32_t struct_size;
+  /* Bit (1 << type) for each event that the policy need not be told of; 0: it sees all. A use of
+   * weights that nobody is told of costs next to nothing. GESSO_MEMORY_PRESSURE can be ignored,
+   * too: then the run ends when weights do not fit. */
+  uint32_t ignores;
   /* [instance & ready] One plan per unit. */
   gesso_status_t(GESSO_CALL* plan)(void* self, const gesso_call_t* call,
                                    const gesso_unit_info_t* const* units, uint32_t n_units,

@@ -21,13 +21,22 @@ enum {
   GESSO_WEIGHT_TRAINABLE = 16u       /* in views and deltas: a gradient is wanted */
 };
 
+/* Encodings of a weight [out, in] in a view, and their parts:
+ * "plain"     the numbers, in the type that was asked for
+ * "int8_row"  int8 [out, in]; float32 [out]: element (r, c) is data[r, c] * scale[r]. Shown only to
+ *             who asks for it, and only where the user wants products of int8 numbers; it may be
+ *             "plain" the next time, so that both must be understood. */
+#define GESSO_ENCODING_PLAIN "plain"
+#define GESSO_ENCODING_INT8_ROW "int8_row"
+
 typedef struct gesso_weight_request {
   uint32_t struct_size, flags;
   const char* name;     /* canonical name; "layers.0.attention.to_q.weight" */
   const int64_t* shape; /* what it must be; -1: any extent */
   int32_t ndim;
   DLDataType dtype;             /* what it must be; bits 0: the policy's compute type */
-  const char* const* encodings; /* storage it can compute from, best first; NULL: "plain" only */
+  const char* const* encodings; /* see below; what it can compute from beside "plain", ended by
+                                   NULL; NULL: "plain" only */
 } gesso_weight_request_t;
 
 /* An update that never touches the base. Sealed. */
@@ -42,7 +51,7 @@ typedef struct gesso_delta {
 
 /* Sealed. */
 typedef struct gesso_weight_view {
-  const char* encoding; /* "plain" */
+  const char* encoding; /* "plain", or one that was asked for */
   uint32_t n_parts, flags;
   gesso_tensor_t* const* parts; /* data, then scales ... as the encoding says */
   const gesso_delta_t* deltas;
