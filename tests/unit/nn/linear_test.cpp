@@ -94,7 +94,7 @@ TEST_CASE("int8 products in bf16 are rounded once, and what is no number stays n
   const at::Tensor scale = at::amax(w.abs(), {1}).div(127);
   const at::Tensor codes = w.div(scale.unsqueeze(1)).round().to(at::kChar);
   const at::Tensor plain = nn::linear_int8_plain(x, codes, scale, bias);
-  CHECK(plain.scalar_type() == at::kBFloat16);
+  CHECK((plain.scalar_type() == at::kBFloat16));
   CHECK(max_rel(nn::linear_int8_onednn(x, codes, scale, bias), plain) < 0.005);
   CHECK(at::equal(nn::linear(x, {codes, {}, scale}, bias), nn::linear_int8(x, codes, scale, bias)));
   for (const float bad : {NAN, INFINITY}) {
