@@ -28,9 +28,8 @@ struct Delta {
 
 struct Weight {
   at::Tensor data;  ///< undefined when an optional weight is absent
-  std::vector<Delta> deltas{};
-  at::Tensor
-      row_scale{};  ///< defined: `data` has int8 numbers, and this float32 scale for each row
+  std::vector<Delta> deltas;
+  at::Tensor row_scale;  ///< defined: `data` has int8 numbers, and this float32 scale for each row
 };
 
 struct WeightSpec {
