@@ -71,9 +71,7 @@ class ConvertCommand {
       if (!list.empty()) values.set_texts(key.c_str(), list);
     }
     app::Engine engine = common_.engine();
-    Progress progress(json_    ? ProgressStyle::Json
-                      : quiet_ ? ProgressStyle::Quiet
-                               : default_style());
+    Progress progress(chosen_style(json_, quiet_));
     app::Job job =
         engine.start("convert", values, [&](const gesso_event_t& event) { progress.show(event); });
     wait_minding_interrupts(job);

@@ -55,9 +55,7 @@ class Image2LoraCommand {
 
  private:
   void make(app::Pipeline& pipeline, const app::Pipeline::Pictures& inputs) const {
-    Progress progress(json_    ? ProgressStyle::Json
-                      : quiet_ ? ProgressStyle::Quiet
-                               : default_style());
+    Progress progress(chosen_style(json_, quiet_));
     app::Job job = pipeline.image2lora(out_, inputs,
                                        [&](const gesso_event_t& event) { progress.show(event); });
     wait_minding_interrupts(job);

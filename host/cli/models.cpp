@@ -46,15 +46,10 @@ void set_text(ValueList& values, const char* key, const std::string& text) {
   if (!text.empty()) values.set_text(key, text);
 }
 
-ProgressStyle style(const Options& options) {
-  if (options.as_json) return ProgressStyle::Json;
-  return options.quiet ? ProgressStyle::Quiet : default_style();
-}
-
 /// Runs a job to its end. @return its report
 json run_job(app::Engine& engine, const char* kind, const ValueList& values,
              const Options& options) {
-  Progress progress(style(options));
+  Progress progress(chosen_style(options.as_json, options.quiet));
   app::Job job =
       engine.start(kind, values, [&](const gesso_event_t& event) { progress.show(event); });
   wait_or_fail(job);

@@ -77,6 +77,11 @@ ProgressStyle default_style() {
   return isatty(STDERR_FILENO) ? ProgressStyle::Bar : ProgressStyle::Lines;
 }
 
+ProgressStyle chosen_style(bool json, bool quiet) {
+  if (json) return ProgressStyle::Json;
+  return quiet ? ProgressStyle::Quiet : default_style();
+}
+
 void Progress::show(const gesso_event_t& event) {
   const std::lock_guard lock(mutex_);
   if (style_ == ProgressStyle::Json) {

@@ -17,6 +17,8 @@ enum class ProgressStyle {
 
 /// Bar on a terminal, else lines.
 ProgressStyle default_style();
+/// By the flags of a command: --json wins over --quiet; neither: the default.
+ProgressStyle chosen_style(bool json, bool quiet);
 
 /// Draws events, from any thread.
 class Progress {

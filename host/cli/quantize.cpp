@@ -64,9 +64,7 @@ class QuantizeCommand {
     if (!targets_.empty()) values.set_texts("target_modules", targets_);
     if (!architecture_.empty()) values.set_text("architecture", architecture_);
     app::Engine engine = common_.engine();
-    Progress progress(json_    ? ProgressStyle::Json
-                      : quiet_ ? ProgressStyle::Quiet
-                               : default_style());
+    Progress progress(chosen_style(json_, quiet_));
     app::Job job =
         engine.start("quantize", values, [&](const gesso_event_t& event) { progress.show(event); });
     wait_minding_interrupts(job);

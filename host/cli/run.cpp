@@ -130,11 +130,6 @@ class RunCommand {
     pipeline.add_adapter(scaled ? text.substr(0, at) : text, values);
   }
 
-  ProgressStyle style() const {
-    if (json_) return ProgressStyle::Json;
-    return quiet_ ? ProgressStyle::Quiet : default_style();
-  }
-
   std::vector<std::string> all_overrides(const std::optional<json>& made) const {
     std::vector<std::string> list;
     if (made) list = overrides_from(*made);
@@ -150,7 +145,7 @@ class RunCommand {
 
   void generate(app::Pipeline& pipeline, const json& output) const {
     const Interrupt interrupt;
-    Progress progress(style());
+    Progress progress(chosen_style(json_, quiet_));
     std::atomic<size_t> ready = 0;
     app::Job job = pipeline.generate({}, [&](const gesso_event_t& event) {
       progress.show(event);

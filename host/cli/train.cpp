@@ -93,9 +93,7 @@ class TrainCommand {
     ValueList values;
     values.set_text("recipe", recipe_);
     if (!sets.empty()) values.set_texts("set", sets);
-    Progress progress(json_    ? ProgressStyle::Json
-                      : quiet_ ? ProgressStyle::Quiet
-                               : default_style());
+    Progress progress(chosen_style(json_, quiet_));
     app::Engine engine = common_.engine();
     app::Job job =
         engine.start("train", values, [&](const gesso_event_t& event) { progress.show(event); });

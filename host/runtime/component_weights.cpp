@@ -201,16 +201,17 @@ struct gesso_weights::Unit {
 
 namespace {
 
-/// Whether the codes can cross the boundary as they are, and the request wants them.
-bool takes_codes(const gesso_weight_request_t& request, const StoredWeight& stored) {
+bool asks_for(const gesso_weight_request_t& request, std::string_view encoding) {
   if (!GESSO_HAS(gesso_weight_request_t, &request, encodings) || !request.encodings) return false;
-  const bool asked = [&] {
-    for (const char* const* name = request.encodings; *name; ++name) {
-      if (*name == std::string_view(GESSO_ENCODING_INT8_ROW)) return true;
-    }
-    return false;
-  }();
-  if (!asked || stored.encoding != Encoding::Scaled || stored.data().dtype != DType::I8 ||
+  for (const char* const* name = request.encodings; *name; ++name) {
+    if (*name == encoding) return true;
+  }
+  return false;
+}
+
+/// Whether a weight's parts can cross the boundary as "int8_row".
+bool is_int8_row(const StoredWeight& stored) {
+  if (stored.encoding != Encoding::Scaled || stored.data().dtype != DType::I8 ||
       stored.rotation != 0 || stored.shape.size() != 2) {
     return false;
   }
@@ -409,8 +410,9 @@ uint32_t gesso_weights::declare(const char* name, const gesso_weight_request_t* 
           weight.files.push_back(region_of(part.bytes));
         }
       }
-      weight.computed_as_stored =
-          storing_.computes_in_int8() && takes_codes(request, weight.stored);
+      weight.computed_as_stored = storing_.computes_in_int8() &&
+                                  asks_for(request, GESSO_ENCODING_INT8_ROW) &&
+                                  is_int8_row(weight.stored);
       unit->stored_bytes += weight.stored.size_bytes();
       unit->compute_bytes += bytes_in(weight, plain_);
     }

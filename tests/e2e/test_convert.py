@@ -7,23 +7,15 @@ import struct
 import unittest
 
 from program import ProgramTest
-from tiny_models import MODELS
+from tiny_models import MODELS, read_header, read_safetensors
 
 DIT = MODELS / "dit_small"
 
 
-def header_of(path):
-    data = path.read_bytes()
-    return json.loads(data[8:8 + struct.unpack("<Q", data[:8])[0]])
-
-
 def tensors_of(path):
     """Name -> type, shape and hash of the bytes."""
-    data = path.read_bytes()
-    start = 8 + struct.unpack("<Q", data[:8])[0]
-    return {name: (entry["dtype"], entry["shape"],
-                   hashlib.sha256(data[slice(*(start + at for at in entry["data_offsets"]))]).hexdigest())
-            for name, entry in header_of(path).items() if name != "__metadata__"}
+    return {name: (dtype, shape, hashlib.sha256(data).hexdigest())
+            for name, (dtype, shape, data) in read_safetensors(path).items()}
 
 
 class Convert(ProgramTest):
@@ -65,14 +57,12 @@ class Convert(ProgramTest):
         self.assertEqual({entry[0] for entry in tensors_of(self.folder / "back.safetensors").values()} - {"F32", "BF16"}, set())
 
     def test_metadata_stays(self):
-        data = (DIT / "diffusers.safetensors").read_bytes()
-        header = header_of(DIT / "diffusers.safetensors")
+        header, body = read_header(DIT / "diffusers.safetensors")
         header["__metadata__"] = {"format": "pt", "modelspec.title": "a test"}
         text = json.dumps(header).encode()
-        body = data[8 + struct.unpack("<Q", data[:8])[0]:]
         (self.folder / "a.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + body)
         self.convert("a.safetensors", "b.safetensors", "--layout", "comfy")
-        self.assertEqual(header_of(self.folder / "b.safetensors")["__metadata__"], header["__metadata__"])
+        self.assertEqual(read_header(self.folder / "b.safetensors")[0]["__metadata__"], header["__metadata__"])
 
     def test_a_difference_is_found_across_layouts(self):
         same = self.gesso_json("inspect", "--diff", DIT / "comfy.safetensors", DIT / "transformer", "--json")

@@ -33,12 +33,8 @@ def difference(a, b):
 
 
 def tensor_shapes(folder):
-    shapes = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        data = file.read_bytes()
-        header = json.loads(data[8:8 + struct.unpack("<Q", data[:8])[0]])
-        shapes.update({name: entry["shape"] for name, entry in header.items() if name != "__metadata__"})
-    return shapes
+    return {name: shape for file in sorted(folder.glob("*.safetensors"))
+            for name, (_, shape, _) in tiny_models.read_safetensors(file).items()}
 
 
 @needs_demo

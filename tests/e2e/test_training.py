@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 import tiny_models
+from balls import BallsTest
 from program import DEMO, PROGRAM, ProgramTest, needs_demo
 
 SAMPLES = DEMO.parent.parent / "z_image"
@@ -150,25 +151,7 @@ class Training(ProgramTest):
 
 
 @needs_demo
-class Runs(ProgramTest):
-    """A LoRA of the demo on four coloured balls."""
-
-    def setUp(self):
-        super().setUp()
-        colours = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 200), "grey": (120, 120, 120)}
-        for name, colour in colours.items():
-            tiny_models.write_png(self.folder / f"{name}.png", 64, 64,
-                                  lambda x, y, c=colour: c if (x - 32) ** 2 + (y - 32) ** 2 < 400 else (255, 255, 255))
-        self.write("metadata.csv", "image,prompt\n" + "".join(f"{n}.png,a {n} ball\n" for n in colours))
-
-    def recipe(self, output, **more):
-        lines = [f'extends = "{DEMO.parent / "train/lora.toml"}"', "[train]", 'dataset_base_path = "."',
-                 'dataset_metadata_path = "metadata.csv"', f'output_path = "{output}"', "num_epochs = 1",
-                 "batch_size = 1", "dataset_repeat = 1", "validation_split = 0.0", "validation_steps = 0",
-                 "sample_steps = 0", "save_steps = 1"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in more.items()]
-        return self.write(f"{output}.toml", "\n".join(lines) + "\n")
-
+class Runs(BallsTest):
     def test_the_recipes_of_the_emoji_family_are_right(self):
         shutil.copytree(DEMO.parent / "train", self.folder / "emoji/train")
         for model in ("tokenizer", "text_encoder", "transformer", "vae"):

@@ -9,7 +9,8 @@ import subprocess
 import unittest
 
 import tiny_models
-from program import DEMO, PROGRAM, ProgramTest, needs_demo
+from balls import BallsTest
+from program import PROGRAM, needs_demo
 
 
 def free_port():
@@ -19,29 +20,15 @@ def free_port():
 
 
 def read_floats(file):
-    """The float32 tensors of a safetensors file by name."""
-    data = file.read_bytes()
-    length = struct.unpack("<Q", data[:8])[0]
-    tensors = {}
-    for name, info in json.loads(data[8:8 + length]).items():
-        if name == "__metadata__":
-            continue
-        begin, end = (8 + length + offset for offset in info["data_offsets"])
-        tensors[name] = struct.unpack(f"<{(end - begin) // 4}f", data[begin:end])
-    return tensors
+    """The float32 numbers of a safetensors file by name."""
+    return {name: struct.unpack(f"<{len(data) // 4}f", data)
+            for name, (_, _, data) in tiny_models.read_safetensors(file).items()}
 
 
 @needs_demo
-class Workers(ProgramTest):
-    """A LoRA of the demo on four coloured balls."""
-
+class Workers(BallsTest):
     def setUp(self):
         super().setUp()
-        colours = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 200), "grey": (120, 120, 120)}
-        for name, colour in colours.items():
-            tiny_models.write_png(self.folder / f"{name}.png", 64, 64,
-                                  lambda x, y, c=colour: c if (x - 32) ** 2 + (y - 32) ** 2 < 400 else (255, 255, 255))
-        self.write("metadata.csv", "image,prompt\n" + "".join(f"{n}.png,a {n} ball\n" for n in colours))
         self.running = []
 
     def tearDown(self):
@@ -52,11 +39,7 @@ class Workers(ProgramTest):
         super().tearDown()
 
     def recipe(self, output, **more):
-        settings = {"dataset_base_path": ".", "dataset_metadata_path": "metadata.csv", "output_path": output,
-                    "num_epochs": 2, "batch_size": 1, "dataset_repeat": 1, "validation_split": 0.0,
-                    "validation_steps": 0, "sample_steps": 0, "save_steps": 1, "save_dtype": "f32", **more}
-        lines = [f'extends = "{DEMO.parent / "train/lora.toml"}"', "[train]"]
-        return self.write(f"{output}.toml", "\n".join(lines + [f"{k} = {json.dumps(v)}" for k, v in settings.items()]))
+        return super().recipe(output, **{"num_epochs": 2, "save_dtype": "f32", **more})
 
     def start(self, recipe, *words, count=2):
         port = free_port()

@@ -50,19 +50,28 @@ def write_safetensors(path, shapes, seed=0, scale=0.05):
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
-def read_bf16(path):
-    """Name -> shape and numbers, as float32 bytes, of a safetensors file in bf16."""
+def read_header(path):
+    """The JSON of a safetensors file, and the bytes behind it."""
     data = path.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8:8 + length]), data[8 + length:]
+
+
+def read_safetensors(path):
+    """Name -> type, shape and bytes."""
+    header, data = read_header(path)
+    return {name: (entry["dtype"], entry["shape"], data[slice(*entry["data_offsets"])])
+            for name, entry in header.items() if name != "__metadata__"}
+
+
+def read_bf16(path):
+    """Name -> shape and numbers, as float32 bytes, of a safetensors file in bf16."""
     tensors = {}
-    for name, entry in json.loads(data[8:8 + length]).items():
-        if name == "__metadata__":
-            continue
-        assert entry["dtype"] == "BF16", name
-        begin, end = (8 + length + offset for offset in entry["data_offsets"])
-        wide = bytearray(2 * (end - begin))
-        wide[2::4], wide[3::4] = data[begin:end:2], data[begin + 1:end:2]
-        tensors[name] = (entry["shape"], bytes(wide))
+    for name, (dtype, shape, data) in read_safetensors(path).items():
+        assert dtype == "BF16", name
+        wide = bytearray(2 * len(data))
+        wide[2::4], wide[3::4] = data[::2], data[1::2]
+        tensors[name] = (shape, bytes(wide))
     return tensors
 
 

@@ -35,9 +35,7 @@ void warn(Job& job, const std::string& text) {
 
 void warn_of(const weights::ConvertResult& result, const std::string& format, Job& job) {
   if (!result.left.empty()) {
-    warn(job, fmt::format("{} weights stay as they are, because their rows are no whole number of "
-                          "blocks of {}; the first is {}",
-                          result.left.size(), format, result.left.front()));
+    warn(job, left_as_they_are(result.left, format));
   }
   if (!result.left_out.empty()) {
     warn(job,

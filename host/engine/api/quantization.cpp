@@ -65,15 +65,6 @@ void announce(Job& job, runtime::Event::Type type, const std::string& what, size
   job.emit(event);
 }
 
-void warn_of_left(const std::vector<std::string>& left, const std::string& format, Job& job) {
-  if (left.empty()) return;
-  announce(job, runtime::Event::Warning,
-           fmt::format("{} weights stay as they are, because their rows are no whole number of "
-                       "blocks of {}; the first is {}",
-                       left.size(), format, left.front()),
-           0, 0);
-}
-
 json quantise(const Request& request, Job& job) {
   const auto start = std::chrono::steady_clock::now();
   const auto set = weights::WeightSet::open(request.input);
@@ -85,7 +76,10 @@ json quantise(const Request& request, Job& job) {
                                job.check_cancelled();
                                announce(job, runtime::Event::Step, name, done + 1, total);
                              });
-  warn_of_left(result.left, request.options.rule.format, job);
+  if (!result.left.empty()) {
+    announce(job, runtime::Event::Warning,
+             left_as_they_are(result.left, request.options.rule.format), 0, 0);
+  }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   return {{"output", request.output.string()},
           {"format", weights::name_of(weights::storage_format(request.options.rule.format))},

@@ -52,6 +52,13 @@ void refuse_input_as_output(const weights::WeightSet& set, const std::filesystem
   }
 }
 
+std::string left_as_they_are(const std::vector<std::string>& left, const std::string& format) {
+  return fmt::format(
+      "{} weights stay as they are, because their rows are no whole number of blocks of {}; the "
+      "first is {}",
+      left.size(), format, left.front());
+}
+
 uint64_t read_size(const std::string& text) {
   if (text.empty()) return 0;
   double number = 0;

@@ -1,5 +1,4 @@
 #include "engine/models/pull.hpp"
-#include "engine/base/atomic_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,6 +10,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "engine/base/atomic_file.hpp"
 #include "engine/models/fetch.hpp"
 #include "engine/models/store.hpp"
 #include "engine/models/waiting.hpp"

@@ -42,15 +42,15 @@ bool is_gguf(const fs::path& path) {
       fmt::format("{}: expected a file that ends with .safetensors or .gguf", path.string()));
 }
 
-CheckpointWriter::CheckpointWriter(const fs::path& path, std::vector<TensorSpec> tensors,
+CheckpointWriter::CheckpointWriter(const fs::path& path, const std::vector<TensorSpec>& tensors,
                                    const Options& options)
-    : path_(path), tensors_(std::move(tensors)) {
+    : path_(path) {
   const bool gguf = is_gguf(path);
   if (gguf && options.max_shard_bytes > 0) {
     throw Error(Status::InvalidArgument,
                 fmt::format("{}: GGUF files have no shards here", path.string()));
   }
-  for (const TensorSpec& tensor : tensors_) {
+  for (const TensorSpec& tensor : tensors) {
     const uint64_t size = size_of(tensor), limit = options.max_shard_bytes;
     const bool full = limit > 0 && !shards_.empty() && shards_.back()->left > 0 &&
                       shards_.back()->left + size > limit;

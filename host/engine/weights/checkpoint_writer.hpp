@@ -23,7 +23,7 @@ class CheckpointWriter {
   ///              diffusers and transformers name them
   /// @throws Error  InvalidArgument for another ending, shards of GGUF, or what the format cannot
   ///                hold; Denied when the folder cannot be written or the disk is full
-  CheckpointWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
+  CheckpointWriter(const std::filesystem::path& path, const std::vector<TensorSpec>& tensors,
                    const Options& options);
   ~CheckpointWriter();
 
@@ -36,7 +36,6 @@ class CheckpointWriter {
   struct Shard;
 
   std::filesystem::path path_;
-  std::vector<TensorSpec> tensors_;
   std::vector<std::unique_ptr<Shard>> shards_;
   size_t at_ = 0;  // shard that is written
 };

@@ -314,8 +314,7 @@ ConvertResult convert_file(const WeightSet& set, const ComponentPattern& pattern
     for (const StoredWeight& part : plan.parts) result.bytes_before += part.size_bytes();
   }
   const uint64_t total = std::accumulate(sizes.begin(), sizes.end(), uint64_t{0});
-  CheckpointWriter writer(path, std::move(tensors),
-                          {metadata_for(set, to, gguf), options.max_shard_bytes});
+  CheckpointWriter writer(path, tensors, {metadata_for(set, to, gguf), options.max_shard_bytes});
   for (size_t i = 0; i < plans.size(); ++i) {
     progress(result.bytes_after, total, plans[i].target.name);
     write(plans[i], canonical, edit, writer);

@@ -113,8 +113,7 @@ QuantizeResult quantize_file(const WeightSet& set, const std::filesystem::path& 
     tensors.insert(tensors.end(), plan.tensors.begin(), plan.tensors.end());
   }
   const bool gguf = is_quantised(dtype_of(format));
-  CheckpointWriter writer(path, std::move(tensors),
-                          {metadata_for(set, gguf, options.architecture), 0});
+  CheckpointWriter writer(path, tensors, {metadata_for(set, gguf, options.architecture), 0});
   ErrorSum error;
   for (size_t i = 0; i < plans.size(); ++i) {
     const Plan& plan = plans[i];

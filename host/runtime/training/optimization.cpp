@@ -67,10 +67,7 @@ void Optimization::end_micro_batch() {
 
 double Optimization::step(double learning_rate) {
   if (exchanges_) exchange_->finish(true);
-  const auto complete = [this](std::vector<double>& lengths) {
-    const auto count = static_cast<int64_t>(lengths.size());
-    workers_.sum(at::from_blob(lengths.data(), {count}, at::kDouble))->wait();
-  };
+  const auto complete = [this](std::vector<double>& lengths) { sum_over_workers(lengths); };
   const double length = stage_ >= 2 ? clip_gradients(parameters_, max_norm_, complete)
                                     : clip_gradients(parameters_, max_norm_);
   if (!std::isfinite(length)) return length;
@@ -123,13 +120,9 @@ void Optimization::broadcast_values() {
 std::vector<int64_t> Optimization::steps() {
   std::vector<double> counts;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    const bool told = whole() || owners_[i] == self();
-    counts.push_back(told ? static_cast<double>(optimizer_->states()[i].steps) : 0);
+    counts.push_back(keeps(i) ? static_cast<double>(optimizer_->states()[i].steps) : 0);
   }
-  if (!whole()) {
-    const auto count = static_cast<int64_t>(counts.size());
-    workers_.sum(at::from_blob(counts.data(), {count}, at::kDouble))->wait();
-  }
+  if (!whole()) sum_over_workers(counts);
   return {counts.begin(), counts.end()};
 }
 
@@ -152,27 +145,28 @@ at::Tensor Optimization::average(size_t index) {
   return moved;
 }
 
+void Optimization::sum_over_workers(std::vector<double>& numbers) {
+  const auto count = static_cast<int64_t>(numbers.size());
+  workers_.sum(at::from_blob(numbers.data(), {count}, at::kDouble))->wait();
+}
+
+/// From the first worker to those that keep what belongs to a parameter.
+void Optimization::hand_out(const at::Tensor& tensor, size_t index) {
+  if (whole()) return workers_.broadcast(tensor, 0)->wait();
+  workers_.move(tensor, 0, owners_[index]);
+}
+
 void Optimization::set_state(size_t index, AdamW::State state) {
   const int64_t steps = state.steps;
   if (steps > 0 && !workers_.first()) state = empty_state(index);
-  for (const auto& part : parts_of(state)) {
-    if (whole()) {
-      workers_.broadcast(*part.second, 0)->wait();
-    } else {
-      workers_.move(*part.second, 0, owners_[index]);
-    }
-  }
+  for (const auto& part : parts_of(state)) hand_out(*part.second, index);
   state.steps = steps;
   if (keeps(index)) optimizer_->states()[index] = std::move(state);
 }
 
 void Optimization::set_average(size_t index, const at::Tensor& average) {
   const at::Tensor moved = workers_.first() ? average : at::empty_like(parameters_[index]->value);
-  if (whole()) {
-    workers_.broadcast(moved, 0)->wait();
-  } else {
-    workers_.move(moved, 0, owners_[index]);
-  }
+  hand_out(moved, index);
   if (keeps(index)) averages_[index] = moved;
 }
 

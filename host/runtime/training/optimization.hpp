@@ -59,6 +59,8 @@ class Optimization {
   uint32_t self() const { return workers_.self().rank; }
   bool keeps(size_t index) const { return whole() || owners_[index] == self(); }
   void broadcast_values();
+  void sum_over_workers(std::vector<double>& numbers);
+  void hand_out(const at::Tensor& tensor, size_t index);
 
   Workers& workers_;
   const std::vector<std::unique_ptr<Parameters>>& sets_;

@@ -29,7 +29,8 @@ struct Delta {
 struct Weight {
   at::Tensor data;  ///< undefined when an optional weight is absent
   std::vector<Delta> deltas;
-  at::Tensor row_scale;  ///< defined: `data` has int8 numbers, and this float32 scale for each row
+  /// Defined: `data` has int8 numbers, and this is a float32 scale for each row.
+  at::Tensor row_scale = {};
 };
 
 struct WeightSpec {
