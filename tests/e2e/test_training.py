@@ -201,6 +201,24 @@ class Runs(BallsTest):
         self.assertIn("<svg", (self.folder / "out/report.html").read_text())
         self.gesso("run", DEMO, "--set", "num_inference_steps=2", "--lora", lora, "--out", self.folder / "ball.png")
 
+    def test_a_vae_is_trained_and_draws(self):
+        self.gesso("train", self.recipe("out", base="vae", height=32, width=32, max_steps=2, save_steps=2,
+                                        validation_split=0.25, validation_steps=2))
+        told = [json.loads(line) for line in (self.folder / "out/metrics.jsonl").read_text().splitlines()]
+        self.assertEqual(len([line for line in told if "loss" in line and "validation" not in str(line)]), 2)
+        made = tiny_models.read_bf16(self.folder / "out/step-2.safetensors")
+        given = tiny_models.read_bf16(DEMO.parent / "vae/diffusion_pytorch_model.safetensors")
+        self.assertEqual({name: shape for name, (shape, _) in made.items()},
+                         {name: shape for name, (shape, _) in given.items()})
+        self.assertTrue(any(made[name] != given[name] for name in made))
+        shutil.copy(DEMO.parent / "vae/config.json", self.folder / "out")
+        self.gesso("run", DEMO, "--set", "num_inference_steps=1", "--set",
+                   f"components.codec.path={self.folder / 'out/step-2.safetensors'}", "--out", self.folder / "a.png")
+
+    def test_a_vae_is_trained_alone(self):
+        done = self.gesso("check", self.recipe("out", base="vae", trainable_models="vae,dit"), code=2)
+        self.assertIn("vae trains the vae alone", done.stdout)
+
     def test_a_run_that_was_killed_ends_with_the_same_bits(self):
         self.gesso("train", self.recipe("whole"))
         recipe = self.recipe("killed")

@@ -180,8 +180,14 @@ void read_trained(const Reader& train, TrainPlan& plan) {
     plan.preset_lora = PresetLora{role, train.existing("preset_lora_path"),
                                   train.place("preset_lora_path").text()};
   }
-  if (plan.loss == Loss::Reconstruction && plan.trainable.empty()) {
-    plan.trainable.push_back({"codec", "", "vae"});
+  if (plan.loss == Loss::Reconstruction) {
+    if (plan.trainable.empty() && !plan.lora) plan.trainable.push_back({"codec", "", "vae"});
+    const bool codec_alone =
+        !plan.lora && std::ranges::all_of(plan.trainable, [](const TrainablePart& part) {
+          return part.role == "codec";
+        });
+    if (!codec_alone)
+      train.error("task", "vae trains the vae alone; set trainable_models = \"vae\"");
   }
   if (plan.stage != Stage::DataProcess && plan.trainable.empty() && !plan.lora) {
     train.error(
@@ -399,6 +405,8 @@ void read_steps(const Reader& train, TrainPlan& plan) {
   plan.teacher_steps = train.integer("teacher_steps");
   plan.student_steps = train.integer("student_steps");
   plan.teacher_cfg_scale = train["teacher_cfg_scale"];
+  plan.vae_edge_weight = train["vae_edge_weight"];
+  plan.vae_kl_weight = train["vae_kl_weight"];
 }
 
 fs::path default_output(const std::string& name) {
@@ -488,7 +496,7 @@ CheckOptions pipeline_options(const std::string& task, const Node& train) {
     const bool computed =
         role.kind == "denoiser" || role.kind == "controller" || trained.contains(role.name);
     if (task.ends_with(":train")) return !computed && !samples;
-    return task == "vae" && role.kind != "codec";
+    return task == "vae" && role.kind != "codec" && !samples;
   };
   return options;
 }

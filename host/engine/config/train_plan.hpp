@@ -156,6 +156,7 @@ struct TrainPlan {
   // Trajectory imitation and direct distillation.
   int64_t teacher_steps = 50, student_steps = 8;
   double teacher_cfg_scale = 2.0;
+  double vae_edge_weight = 0.5, vae_kl_weight = 1e-6;  // of Reconstruction, beside the pixels'
 
   // Results.
   std::filesystem::path output_path;

@@ -50,15 +50,25 @@ GenerateRequest request_of(const data::Item& item, const GenerateRequest& base) 
   return request;
 }
 
+/// @throws Error  InvalidArgument without one
+const image::Image& picture_of(const data::Item& item) {
+  const auto& list = pictures(item, kImage);
+  if (!list.empty()) return list.front();
+  throw Error(Status::InvalidArgument,
+              fmt::format("{}: the item has no picture in the column \"{}\"", item.where, kImage));
+}
+
 }  // namespace
 
+EncodedItem picture_item(const data::Item& item) {
+  EncodedItem made;
+  made.where = item.where;
+  made.pixels = pixels_from_image(picture_of(item), at::kFloat);
+  return made;
+}
+
 EncodedItem encode_item(const Run& pipeline, const data::Item& item, const EncodingPlan& plan) {
-  const auto images = item.images.find(kImage);
-  if (images == item.images.end() || images->second.empty()) {
-    throw Error(
-        Status::InvalidArgument,
-        fmt::format("{}: the item has no picture in the column \"{}\"", item.where, kImage));
-  }
+  const image::Image& picture = picture_of(item);
   GenerateRequest request = request_of(item, pipeline.request);
   request.cfg_scale = plan.negative ? 2 : 1;
   const Run run{pipeline.plan,     pipeline.parts,  pipeline.memory,
@@ -81,7 +91,7 @@ EncodedItem encode_item(const Run& pipeline, const data::Item& item, const Encod
       made.negative_segments = conditioning.negative.segments.front();
     }
   }
-  made.latents = encode_picture(run, images->second.front(), item.where);
+  made.latents = encode_picture(run, picture, item.where);
   add_edit_images(run, conditioning);
   made.image_latents = conditioning.image_latents;
   made.image_features = conditioning.image_features;

@@ -15,6 +15,7 @@ namespace gesso::runtime {
 struct EncodedItem {
   std::string where;
   at::Tensor latents;                                     // [C, h, w]
+  at::Tensor pixels;                                      // [3, H, W], for a codec alone
   at::Tensor text, text_segments;                         // segments: undefined without
   at::Tensor negative_text, negative_segments;            // undefined unless asked for
   at::Tensor token_ids;                                   // undefined when the composer gives none
@@ -28,6 +29,9 @@ struct EncodingPlan {
   bool negative = false;  // the empty prompt, for guidance of a teacher
   bool text = true;       // false: the text encoder is trained, ids are enough
 };
+
+/// The picture alone, for training of the codec. @throws Error  InvalidArgument without one
+EncodedItem picture_item(const data::Item& item);
 
 /// Runs the frozen components over an item. @throws Error  a component's; InvalidArgument for an
 /// item that lacks a picture

@@ -14,6 +14,7 @@
 #include "runtime/image2lora.hpp"
 #include "runtime/sampling.hpp"
 #include "runtime/training/lora_targets.hpp"
+#include "runtime/training/reconstruction.hpp"
 #include "runtime/training/tensor_files.hpp"
 
 namespace gesso::runtime {
@@ -22,6 +23,7 @@ namespace {
 constexpr uint32_t kLevels = 1000;  // of flow matching, as the reference
 constexpr const char* kDenoiser = "denoiser";
 constexpr const char* kControlNet = "controlnet";
+constexpr const char* kCodec = "codec";
 constexpr const char* kTextEncoder = "text_encoder";
 
 /// Streams of random numbers, all from one seed.
@@ -214,6 +216,7 @@ void Trainer::start_from_checkpoint() {
 
 EncodedItem Trainer::encoded(const data::Item& item) {
   if (item.tensors) return read_cached(item);
+  if (plan_.loss == config::Loss::Reconstruction) return picture_item(item);
   EncodingPlan wanted;
   wanted.negative = plan_.loss == config::Loss::TrajectoryImitation;
   return encode_item(run_, item, wanted);
@@ -305,6 +308,31 @@ std::vector<double> Trainer::flow_matching(const std::vector<EncodedItem>& items
   return losses;
 }
 
+/// The codec alone, picture by picture.
+std::vector<double> Trainer::reconstructed(const std::vector<EncodedItem>& items,
+                                           const std::vector<uint64_t>& draws, double scale,
+                                           bool backward) {
+  const Parameters* own = parameters_of(kCodec);
+  if (!own) {
+    throw Error(Status::InvalidArgument,
+                fmt::format("{}: task \"vae\" trains the vae", plan_.name));
+  }
+  const Instance& codec = run_.parts.get(kCodec);
+  uint32_t channels = 0, cell = 1;
+  codec.interface<gesso_codec_t>(GESSO_CODEC_ID).geometry(codec.self(), &channels, &cell);
+  std::vector<double> losses;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const at::Tensor& pixels = items[i].pixels;
+    const at::Tensor noise =
+        initial_noise(draw(plan_.seed, kNoise, draws[i]), channels, pixels.size(1) / cell,
+                      pixels.size(2) / cell, at::kFloat);
+    losses.push_back(reconstruction_loss(
+        codec, run_.call, pixels, noise, {plan_.vae_edge_weight, plan_.vae_kl_weight}, checkpoint_,
+        scale / static_cast<double>(items.size()), backward ? own->sink() : nullptr));
+  }
+  return losses;
+}
+
 double Trainer::distilled(const EncodedItem& item, uint64_t place, double scale) {
   const Instance& scheduler = run_.parts.get("scheduler");
   const Parameters* own = parameters_of(kDenoiser);
@@ -374,6 +402,7 @@ std::vector<double> Trainer::losses_of(const std::vector<EncodedItem>& items,
     draws.push_back(static_cast<uint64_t>(micro_batch_) * planned + self.rank * share + i);
   }
   if (plan_.loss == config::Loss::FlowMatching) return flow_matching(items, draws, scale, true);
+  if (plan_.loss == config::Loss::Reconstruction) return reconstructed(items, draws, scale, true);
   std::vector<double> losses;
   for (size_t i = 0; i < items.size(); ++i) {
     losses.push_back(distilled(items[i], draws[i], scale / static_cast<double>(items.size())));
@@ -427,7 +456,9 @@ double Trainer::validate() {
   for (size_t i = self.rank; i < losses.size(); i += self.count) {
     const data::Item item = dataset_->load(split_.validation[i]);
     const uint64_t place = data::mixed(kHeldOut, i);  // the same draws each time
-    losses[i] = flow_matching({encoded(item)}, {place}, 1, false).front();
+    const auto loss = plan_.loss == config::Loss::Reconstruction ? &Trainer::reconstructed
+                                                                 : &Trainer::flow_matching;
+    losses[i] = (this->*loss)({encoded(item)}, {place}, 1, false).front();
   }
   std::vector<double> all(losses.size());
   for (const auto& of : workers_.share(losses)) {
@@ -503,8 +534,10 @@ nlohmann::json Trainer::train() {
   if (workers_.first()) std::filesystem::create_directories(plan_.output_path);
   choose_parameters();
   resume();
-  grid_ = std::make_unique<TrainingGrid>(run_.parts.get("scheduler"), run_.call, kLevels,
-                                         run_.as_reference());
+  if (plan_.loss != config::Loss::Reconstruction) {
+    grid_ = std::make_unique<TrainingGrid>(run_.parts.get("scheduler"), run_.call, kLevels,
+                                           run_.as_reference());
+  }
   loader_ = std::make_unique<data::Loader>(dataset_, split_.train, plan_.data, workers_.self(),
                                            progress_.position);
   const auto per_epoch = static_cast<int64_t>(loader_->batches_per_epoch());
@@ -574,7 +607,7 @@ double Trainer::run_steps(int64_t total, int64_t total_groups) {
     const data::Batch batch = loader_->next();
     std::vector<EncodedItem> items;
     for (const data::Item& item : batch.items) items.push_back(encoded(item));
-    run_.memory.enter_phase(kDenoiser);
+    run_.memory.enter_phase(plan_.loss == config::Loss::Reconstruction ? kCodec : kDenoiser);
     const auto in_epoch = static_cast<int64_t>(batch.position.batch) + 1;
     const bool ends_step = in_epoch % accumulation == 0 || batch.ends_epoch;
     optimization_->begin_micro_batch(ends_step);

@@ -59,6 +59,9 @@ class Trainer {
                                     const std::vector<uint64_t>& draws, double scale,
                                     bool backward);
   double distilled(const EncodedItem& item, uint64_t draw, double scale);
+  std::vector<double> reconstructed(const std::vector<EncodedItem>& items,
+                                    const std::vector<uint64_t>& draws, double scale,
+                                    bool backward);
   double validate();
   void finish_group(int64_t total);
   double run_steps(int64_t total, int64_t total_groups);

@@ -7,6 +7,7 @@
 #include <ATen/ops/silu.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
+#include "gesso/cpp/training_torch.hpp"
 #include "nn/attention.hpp"
 #include "nn/convolution.hpp"
 
@@ -17,14 +18,16 @@ constexpr double kEps = 1e-6;
 
 using nn::conv2d;
 
-at::Tensor group_norm(const at::Tensor& x, int64_t groups, const nn::Weight& weight,
-                      const nn::Weight& bias) {
+template <class Weight>
+at::Tensor group_norm(const at::Tensor& x, int64_t groups, const Weight& weight,
+                      const Weight& bias) {
   const auto type = x.scalar_type();
   return at::group_norm(x, groups, weight.data.to(type), bias.data.to(type), kEps);
 }
 
-at::Tensor norm_silu(const at::Tensor& x, int64_t groups, const nn::Weight& weight,
-                     const nn::Weight& bias) {
+template <class Weight>
+at::Tensor norm_silu(const at::Tensor& x, int64_t groups, const Weight& weight,
+                     const Weight& bias) {
   at::Tensor y = group_norm(x, groups, weight, bias);
   return at::silu_(y);
 }
@@ -34,7 +37,7 @@ void add_layer(std::vector<nn::WeightSpec>& specs, const Weights& weights,
                const std::string& name) {
   for (const char* part : {".weight", ".bias"}) {
     specs.push_back(
-        {name + part, weights.describe(name + part).shape, uint32_t{GESSO_WEIGHT_BUFFER}});
+        {name + part, weights.describe(name + part).shape, uint32_t{GESSO_WEIGHT_NO_TARGET}});
   }
 }
 
@@ -54,17 +57,37 @@ uint64_t flops_per_cell(const Weights& weights, const std::string& layer) {
 
 enum : uint32_t { kWeight, kBias };  // of blocks with one layer
 
-class Convolution : public Block {
+/// A block whose `compute(x, weights)` serves drawing and training alike: weights are entered in
+/// order either way, and nothing that autograd keeps is written over.
+template <class Derived>
+class UnitBlock : public Block {
+ public:
+  at::Tensor forward(const Call& call, at::Tensor x_BCHW) override {
+    return self().compute(std::move(x_BCHW), unit_.enter(call));
+  }
+  at::Tensor train(const Call& call, torch::Leaves& leaves, const at::Tensor& x_BCHW) override {
+    return self().compute(x_BCHW, leaves.enter(call, unit_.unit()));
+  }
+
+ protected:
+  explicit UnitBlock(nn::WeightUnit unit) : unit_(std::move(unit)) {}
+  nn::WeightUnit unit_;
+
+ private:
+  const Derived& self() const { return static_cast<const Derived&>(*this); }
+};
+
+class Convolution : public UnitBlock<Convolution> {
  public:
   enum Kind { Same, Down, Up };
   Convolution(const Weights& weights, const std::string& unit, const std::string& layer, Kind kind)
-      : unit_(unit_of(weights, unit, {layer})),
+      : UnitBlock(unit_of(weights, unit, {layer})),
         kind_(kind),
         channels_(weights.describe(layer + ".weight").shape.at(0)),
         flops_(flops_per_cell(weights, layer)) {}
 
-  at::Tensor forward(const Call& call, at::Tensor x_BCHW) override {
-    const auto w = unit_.enter(call);
+  template <class Entered>
+  at::Tensor compute(at::Tensor x_BCHW, const Entered& w) const {
     if (kind_ == Down) {
       x_BCHW = at::constant_pad_nd(x_BCHW, {0, 1, 0, 1});
       return conv2d(x_BCHW, w[kWeight].data, w[kBias].data, 2, 0);
@@ -83,19 +106,17 @@ class Convolution : public Block {
   }
 
  private:
-  nn::WeightUnit unit_;
   Kind kind_;
   uint64_t channels_, flops_;
 };
 
-class Residual : public Block {
+class Residual : public UnitBlock<Residual> {
  public:
   Residual(const Weights& weights, const std::string& name, int64_t groups)
-      : groups_(groups), channels_(weights.describe(name + ".conv1.weight").shape.at(0)) {
-    std::vector<std::string> layers{name + ".norm1", name + ".conv1", name + ".norm2",
-                                    name + ".conv2"};
-    if (weights.find(name + ".conv_shortcut.weight")) layers.push_back(name + ".conv_shortcut");
-    unit_ = unit_of(weights, name, layers);
+      : UnitBlock(unit_of(weights, name, layers_of(weights, name))),
+        groups_(groups),
+        channels_(weights.describe(name + ".conv1.weight").shape.at(0)) {
+    const std::vector<std::string> layers = layers_of(weights, name);
     shortcut_ = layers.size() == 5;
     for (const std::string& layer : layers) {
       if (!layer.ends_with("norm1") && !layer.ends_with("norm2")) {
@@ -104,8 +125,8 @@ class Residual : public Block {
     }
   }
 
-  at::Tensor forward(const Call& call, at::Tensor x_BCHW) override {
-    const auto w = unit_.enter(call);
+  template <class Entered>
+  at::Tensor compute(at::Tensor x_BCHW, const Entered& w) const {
     at::Tensor h_BCHW = norm_silu(x_BCHW, groups_, w[kNorm1], w[kNorm1Bias]);
     h_BCHW = conv2d(h_BCHW, w[kConv1].data, w[kConv1Bias].data, 1, 1);
     h_BCHW = norm_silu(h_BCHW, groups_, w[kNorm2], w[kNorm2Bias]);
@@ -120,6 +141,12 @@ class Residual : public Block {
   }
 
  private:
+  static std::vector<std::string> layers_of(const Weights& weights, const std::string& name) {
+    std::vector<std::string> layers{name + ".norm1", name + ".conv1", name + ".norm2",
+                                    name + ".conv2"};
+    if (weights.find(name + ".conv_shortcut.weight")) layers.push_back(name + ".conv_shortcut");
+    return layers;
+  }
   enum : uint32_t {
     kNorm1,
     kNorm1Bias,
@@ -132,23 +159,22 @@ class Residual : public Block {
     kShortcut,
     kShortcutBias
   };
-  nn::WeightUnit unit_;
   int64_t groups_;
   uint64_t channels_, flops_ = 0;
   bool shortcut_ = false;
 };
 
-class Attention : public Block {
+class Attention : public UnitBlock<Attention> {
  public:
   Attention(const Weights& weights, const std::string& name, int64_t groups)
-      : unit_(unit_of(weights, name,
-                      {name + ".group_norm", name + ".to_q", name + ".to_k", name + ".to_v",
-                       name + ".to_out.0"})),
+      : UnitBlock(unit_of(weights, name,
+                          {name + ".group_norm", name + ".to_q", name + ".to_k", name + ".to_v",
+                           name + ".to_out.0"})),
         groups_(groups),
         channels_(weights.describe(name + ".to_q.weight").shape.at(0)) {}
 
-  at::Tensor forward(const Call& call, at::Tensor x_BCHW) override {
-    const auto w = unit_.enter(call);
+  template <class Entered>
+  at::Tensor compute(at::Tensor x_BCHW, const Entered& w) const {
     const at::Tensor n_LC =
         group_norm(x_BCHW, groups_, w[kNorm], w[kNormBias]).flatten(2).squeeze(0).t();
     const auto project = [&](const at::Tensor& x, uint32_t place) {
@@ -167,21 +193,20 @@ class Attention : public Block {
 
  private:
   enum : uint32_t { kNorm, kNormBias, kToQ, kToQBias, kToK, kToKBias, kToV, kToVBias, kToOut };
-  nn::WeightUnit unit_;
   int64_t groups_;
   uint64_t channels_;
 };
 
-class Output : public Block {
+class Output : public UnitBlock<Output> {
  public:
   Output(const Weights& weights, const std::string& name, int64_t groups)
-      : unit_(unit_of(weights, name + "_out", {name + "_norm_out", name + "_out"})),
+      : UnitBlock(unit_of(weights, name + "_out", {name + "_norm_out", name + "_out"})),
         groups_(groups),
         channels_(weights.describe(name + "_out.weight").shape.at(0)),
         flops_(flops_per_cell(weights, name + "_out")) {}
 
-  at::Tensor forward(const Call& call, at::Tensor x_BCHW) override {
-    const auto w = unit_.enter(call);
+  template <class Entered>
+  at::Tensor compute(at::Tensor x_BCHW, const Entered& w) const {
     const at::Tensor h_BCHW = norm_silu(x_BCHW, groups_, w[kNorm], w[kNormBias]);
     return conv2d(h_BCHW, w[kConv].data, w[kConvBias].data, 1, 1);
   }
@@ -193,7 +218,6 @@ class Output : public Block {
 
  private:
   enum : uint32_t { kNorm, kNormBias, kConv, kConvBias };
-  nn::WeightUnit unit_;
   int64_t groups_;
   uint64_t channels_, flops_;
 };

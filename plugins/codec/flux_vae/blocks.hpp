@@ -5,6 +5,10 @@
 
 #include "nn/weight_unit.hpp"
 
+namespace gesso::torch {
+class Leaves;  // gesso/cpp/training_torch.hpp
+}
+
 namespace gesso::flux_vae {
 
 /// One step of encoder or decoder: a picture of features in, another out.
@@ -13,6 +17,8 @@ class Block {
   virtual ~Block() = default;
   /// @param x_BCHW  any float type; the result has the one of `nn::convolution_type`
   virtual at::Tensor forward(const Call& call, at::Tensor x_BCHW) = 0;
+  /// The same as a differentiable function.
+  virtual at::Tensor train(const Call& call, torch::Leaves& leaves, const at::Tensor& x_BCHW) = 0;
 
   struct Work {
     uint64_t flops = 0;

@@ -25,6 +25,8 @@
 #include <optional>
 
 #include "gesso/cpp/module.hpp"
+#include "gesso/cpp/training_torch.hpp"
+#include "gesso/ext/codec_training.h"
 #include "gesso/kind/text_encoder.h"
 #include "preview.hpp"
 #include "tiling.hpp"
@@ -56,7 +58,7 @@ std::optional<Tiling> read_tiling(const Values& values, int64_t unit) {
   return tiling;
 }
 
-class Codec : public Component<Codec, ModuleInterface, CodecInterface> {
+class Codec : public Component<Codec, ModuleInterface, CodecInterface, TrainingInterface> {
  public:
   static constexpr Info info{.id = "org.gesso.flux_vae.codec",
                              .kind = "codec",
@@ -75,7 +77,18 @@ class Codec : public Component<Codec, ModuleInterface, CodecInterface> {
          .inputs = {{GESSO_PORT_LATENTS, "C h w", kPerItem, "f32|bf16"}},
          .outputs = {{GESSO_PORT_PIXELS, "3 H W", kPerItem, "f32"}},
          .run = &Codec::decode,
-         .estimate = &Codec::estimate_decode}};
+         .estimate = &Codec::estimate_decode},
+        {.name = GESSO_OP_POSTERIOR,
+         .inputs = {{GESSO_PORT_PIXELS, "3 H W", kPerItem, "f32|bf16"}},
+         .outputs = {{GESSO_PORT_LATENTS, "C h w", kPerItem, "f32"},
+                     {GESSO_PORT_LOG_VARIANCE, "C h w", kPerItem, "f32"}},
+         .run = &Codec::posterior,
+         .estimate = &Codec::estimate_encode}};
+    return list;
+  }
+  static const std::vector<TrainedOp<Codec>>& trained_ops() {
+    static const std::vector<TrainedOp<Codec>> list{{GESSO_OP_POSTERIOR, &Codec::train_posterior},
+                                                    {GESSO_OP_DECODE, &Codec::train_decode}};
     return list;
   }
 
@@ -109,6 +122,38 @@ class Codec : public Component<Codec, ModuleInterface, CodecInterface> {
           tiling ? run_tiled(latents, *tiling, pixels_per_cell(), 1, half) : half(latents);
       outputs.put(GESSO_PORT_PIXELS, item++, torch::give(pixels));
     }
+  }
+
+  /// What training works with, without a way back.
+  void posterior(const Call& call, const Inputs& inputs, Outputs& outputs) {
+    check_sizes(inputs, GESSO_PORT_PIXELS, 3, pixels_per_cell(), vae_->encodes());
+    const at::NoGradGuard guard;
+    int32_t item = 0;
+    for (const at::Tensor& pixels : torch::list(inputs, GESSO_PORT_PIXELS)) {
+      torch::Trace trace(GESSO_CHECKPOINT_BLOCKS);
+      vae_->train_posterior(call, trace, item++, pixels, outputs);
+    }
+  }
+
+  std::unique_ptr<Tape> train_posterior(const Call& call, const Inputs& inputs, Outputs& outputs,
+                                        const TrainRequest& request) {
+    check_sizes(inputs, GESSO_PORT_PIXELS, 3, pixels_per_cell(), vae_->encodes());
+    auto trace = std::make_unique<torch::Trace>(request);
+    int32_t item = 0;
+    for (const at::Tensor& pixels : torch::list(inputs, GESSO_PORT_PIXELS)) {
+      vae_->train_posterior(call, *trace, item++, pixels, outputs);
+    }
+    return trace;
+  }
+  std::unique_ptr<Tape> train_decode(const Call& call, const Inputs& inputs, Outputs& outputs,
+                                     const TrainRequest& request) {
+    check_sizes(inputs, GESSO_PORT_LATENTS, channels(), 1, vae_->decodes());
+    auto trace = std::make_unique<torch::Trace>(request);
+    int32_t item = 0;
+    for (const at::Tensor& latents : torch::list(inputs, GESSO_PORT_LATENTS)) {
+      vae_->train_decode(call, *trace, item++, latents, outputs);
+    }
+    return trace;
   }
 
   gesso_estimate_t estimate_encode(const Inputs& inputs) {

@@ -8,6 +8,11 @@
 #include <vector>
 
 #include "blocks.hpp"
+#include "gesso/cpp/training.hpp"
+
+namespace gesso::torch {
+class Trace;  // gesso/cpp/training_torch.hpp
+}
 
 namespace gesso::flux_vae {
 
@@ -30,6 +35,13 @@ class Vae {
   at::Tensor encode(const Call& call, const at::Tensor& pixels_3HW);
   /// @return             [3, H, W], about [-1, 1]; float32
   at::Tensor decode(const Call& call, const at::Tensor& latents_Chw);
+
+  /// "posterior" of one picture, or "decode" of one latent, traced for training: results go to
+  /// `outputs` as item `index`.
+  void train_posterior(const Call& call, torch::Trace& trace, int32_t index,
+                       const at::Tensor& pixels_3HW, Outputs& outputs);
+  void train_decode(const Call& call, torch::Trace& trace, int32_t index,
+                    const at::Tensor& latents_Chw, Outputs& outputs);
 
   /// Work of one picture of `height` x `width` input cells.
   gesso_estimate_t estimate(bool encoding, int64_t height, int64_t width) const;

@@ -3,6 +3,7 @@
 #define GESSO_H
 
 #include "abi.h"
+#include "ext/codec_training.h"
 #include "ext/control_training.h"
 #include "ext/injection.h"
 #include "ext/training.h"

@@ -277,6 +277,27 @@ TEST_CASE("a task from a cache needs no encoders, encoding needs no denoiser") {
   CHECK_FALSE(process.data.shuffle);
 }
 
+TEST_CASE("task vae trains the codec and needs nothing else") {
+  const Shop shop;
+  const std::string codec = R"(variant = "tiny"
+[components.codec]
+path = "vae"
+[train]
+dataset_base_path = "data"
+dataset_metadata_path = "data/metadata.csv"
+task = "vae"
+)";
+  const TrainPlan plan = shop.recipe(codec + "vae_edge_weight = 0.1\nvae_kl_weight = 0\n");
+  CHECK(plan.loss == Loss::Reconstruction);
+  REQUIRE(plan.trainable.size() == 1);
+  CHECK(plan.trainable[0].role == "codec");
+  CHECK(plan.vae_edge_weight == 0.1);
+  CHECK(plan.vae_kl_weight == 0);
+  CHECK(plan.absent_roles == std::vector<std::string>{"denoiser", "text_encoder", "tokenizer"});
+  CHECK(shop.wrong(codec + "lora_base_model = \"dit\"\n").find("vae trains the vae alone") !=
+        std::string::npos);
+}
+
 TEST_CASE("model_paths become components by their content") {
   const Shop shop;
   const TrainPlan plan = shop.recipe(R"(variant = "tiny"

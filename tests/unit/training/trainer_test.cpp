@@ -1,8 +1,6 @@
 // The trainer on the goldens' small transformer and a cache of made-up items.
 #include <doctest/doctest.h>
 
-#include <ATen/CPUGeneratorImpl.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <fmt/format.h>
 
@@ -15,35 +13,13 @@
 #include "runtime/generation.hpp"
 #include "runtime/training/checkpoint.hpp"
 #include "runtime/training/tensor_files.hpp"
+#include "small_components.hpp"
 #include "temporary_folder.hpp"
 
 using namespace gesso;
 namespace fs = std::filesystem;
 
 namespace {
-
-const fs::path kModels = fs::path(GESSO_SOURCE_DIR) / "tests/golden/data/models";
-
-at::Tensor random(std::vector<int64_t> shape, uint64_t seed) {
-  auto generator = at::detail::createCPUGenerator(seed);
-  return at::empty(shape, at::kFloat).normal_(0, 1, generator);
-}
-
-config::ComponentPlan component(registry::Registry& registry, const std::string& role,
-                                const std::string& id, const fs::path& file = {}) {
-  config::ComponentPlan plan;
-  plan.role = role;
-  plan.where = "test.toml:1:1";
-  plan.info = &registry.component(id);
-  plan.dtype = "f32";
-  plan.values = nlohmann::json::object();
-  if (file.empty()) return plan;
-  plan.files = {file};
-  plan.weights = std::make_shared<weights::MappedWeights>(weights::MappedWeights::open(
-      weights::WeightSet::open(plan.files), plan.info->pattern.value()));
-  plan.config = {{"axes_dims", {8, 12, 12}}, {"axes_lens", {1024, 512, 512}}, {"n_heads", 2}};
-  return plan;
-}
 
 /// A folder with a cache of items and a recipe for it.
 class Workshop {
@@ -53,14 +29,11 @@ class Workshop {
     for (size_t i = 0; i < items; ++i) add(writer, i, 4, 3 + 4 * i);
     writer.finish(items);
     plan.name = "test.toml";
-    registry::SearchOptions search;
-    search.given = {fs::path(GESSO_BINARY_DIR) / "lib/gesso/plugins"};
-    plan.pipeline.registry = registry::Registry::scan(search);
+    plan.pipeline.registry = scan_plugins();
     plan.pipeline.name = "test.toml";
     plan.pipeline.numerics = "precise";
     auto& registry = *plan.pipeline.registry;
-    plan.pipeline.components = {component(registry, "denoiser", "org.gesso.z_image.denoiser",
-                                          kModels / "dit/diffusers.safetensors"),
+    plan.pipeline.components = {denoiser(registry),
                                 component(registry, "scheduler", "org.gesso.flow_match.scheduler"),
                                 component(registry, "memory_policy", "org.gesso.resident.policy")};
     plan.stage = config::Stage::Train;
