@@ -8,13 +8,18 @@
 #include "gesso/abi.h"
 #include "runtime/generation.hpp"
 #include "runtime/machine.hpp"
+#include "runtime/training/initial_weights.hpp"
 
 namespace gesso::runtime {
 namespace {
 
-/// The pipeline of a recipe without the components that have no weights here.
-config::PipelinePlan with_files(const config::TrainPlan& plan) {
+/// The pipeline of a recipe without the components that have no weights here, and with those that
+/// begin untrained.
+config::PipelinePlan trained_pipeline(const config::TrainPlan& plan) {
   config::PipelinePlan pipeline = plan.pipeline;
+  if (plan.stage != config::Stage::DataProcess) {
+    for (const auto& role : plan.untrained_roles) begin_untrained(pipeline, role, plan.seed);
+  }
   std::erase_if(pipeline.components, [&](const config::ComponentPlan& component) {
     return std::find(plan.absent_roles.begin(), plan.absent_roles.end(), component.role) !=
            plan.absent_roles.end();
@@ -29,7 +34,7 @@ class TorchRuntime : public Runtime {
   }
   nlohmann::json train(const config::TrainPlan& plan, TrainReport& report,
                        const Watch& watch) override {
-    return LoadedPipeline(with_files(plan), watch).train(plan, report, watch);
+    return LoadedPipeline(trained_pipeline(plan), watch).train(plan, report, watch);
   }
   nlohmann::json machine() override { return machine_json(); }
   nlohmann::json measure(const Watch& watch) override { return measure_gemm(watch); }

@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 import tiny_models
-from balls import BallsTest
+from balls import COLOURS, BallsTest
 from program import DEMO, PROGRAM, ProgramTest, needs_demo
 
 SAMPLES = DEMO.parent.parent / "z_image"
@@ -214,6 +214,38 @@ class Runs(BallsTest):
         shutil.copy(DEMO.parent / "vae/config.json", self.folder / "out")
         self.gesso("run", DEMO, "--set", "num_inference_steps=1", "--set",
                    f"components.codec.path={self.folder / 'out/step-2.safetensors'}", "--out", self.folder / "a.png")
+
+    def test_a_controlnet_begins_with_the_base(self):
+        """It adds nothing at first, learns, and its checkpoint is a ControlNet."""
+        self.write("metadata.csv", "image,prompt,controlnet_image\n" +
+                   "".join(f"{n}.png,a {n} ball,{n}.png\n" for n in COLOURS))
+        self.gesso("train", self.recipe("control", base="controlnet", height=64, width=64, max_steps=2, save_steps=2,
+                                        lr_warmup_steps=0))
+        self.gesso("train", self.recipe("plain", height=64, width=64, max_steps=1, caption_dropout=0.05, seed=1))
+        first = [json.loads((self.folder / name / "metrics.jsonl").read_text().splitlines()[0])["loss"]
+                 for name in ("control", "plain")]
+        self.assertAlmostEqual(first[0], first[1], delta=1e-6 * first[1])
+        made = self.folder / "control/step-2.safetensors"
+        values = tiny_models.read_bf16(made)
+        self.assertTrue(any(values["control_layers.0.after_proj.weight"][1]))
+        self.assertIn("org.gesso.z_image_fun", self.gesso("inspect", made).stdout)
+        self.write("draw.toml", f"""extends = "{DEMO}"
+variant = "Z-Image-Turbo-Fun-Controlnet-Union-2.1-8steps"
+[components.controlnet]
+path = "{made}"
+[generate]
+num_inference_steps = 1
+controlnet_inputs = [{{ image = "red.png" }}]
+""")
+        self.gesso("run", "draw.toml", "--out", "a.png")
+
+    def test_an_untrained_controlnet_must_be_trained_and_have_no_files(self):
+        for more, text in ((dict(trainable_models="dit"), "train it with trainable_models"),
+                           (dict(trainable_models="controlnet"), "leave one of them out")):
+            recipe = self.recipe("out", base="controlnet", **more)
+            if "leave" in text:
+                recipe.write_text(recipe.read_text() + '[components.controlnet]\npath = "red.png"\n')
+            self.assertIn(text, self.gesso("check", recipe, code=2).stdout)
 
     def test_a_vae_is_trained_alone(self):
         done = self.gesso("check", self.recipe("out", base="vae", trainable_models="vae,dit"), code=2)

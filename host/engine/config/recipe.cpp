@@ -506,6 +506,37 @@ bool lacks_files(const ComponentPlan& component) {
   return find_param(component.info->params, "path") && !component.values.contains("path");
 }
 
+/// ControlNets that begin as a copy of the denoiser's blocks.
+void read_untrained(const Reader& train, const Node& document, TrainPlan& plan) {
+  if (train.text("controlnet_init") != "base") return;
+  const Node* components = document.find("components");
+  bool any = false;
+  for (const ComponentPlan& component : plan.pipeline.components) {
+    if (component.info->kind != "controller") continue;
+    any = true;
+    const Node* table = components ? components->find(component.role) : nullptr;
+    if (table && (table->find("path") || table->find("model_id"))) {
+      train.error("controlnet_init",
+                  fmt::format("\"base\" begins with an untrained {0}, but [components.{0}] names "
+                              "its files; leave one of them out",
+                              component.role));
+    } else if (plan.stage != Stage::DataProcess &&
+               std::ranges::find(plan.trainable, component.role, &TrainablePart::role) ==
+                   plan.trainable.end()) {
+      train.error("controlnet_init",
+                  fmt::format("an untrained {0} adds nothing to a picture; train "
+                              "it with trainable_models = \"{0}\"",
+                              component.role));
+    } else {
+      plan.untrained_roles.push_back(component.role);
+    }
+  }
+  if (!any && plan.pipeline.variant) {
+    train.error("controlnet_init",
+                fmt::format("variant \"{}\" has no ControlNet", plan.pipeline.variant->name));
+  }
+}
+
 std::string task_of(const Node& train) {
   const Node* task = train.find("task");
   return task && task->type == NodeType::Text ? task->scalar.get<std::string>() : "sft";
@@ -551,16 +582,18 @@ TrainPlan check_recipe(const Node& document, std::shared_ptr<registry::Registry>
   vocabulary.add("generate", generate_params());
   Node readable = *table;  // model_paths was read above; its lists of lists fit no parameter
   std::erase_if(readable.children, [](const Node& child) { return child.key == "model_paths"; });
-  for (const ComponentPlan& component : plan.pipeline.components) {
-    if (lacks_files(component)) plan.absent_roles.push_back(component.role);
-  }
   const Reader train(*table, read_table(readable, "train", train_params(), &vocabulary, problems),
                      problems);
   tell_remarks(train);
   plan.seed = train.integer("seed");
-  plan.controlnet_from_base = train.text("controlnet_init") == "base";
   read_task(train, plan);
   read_trained(train, plan);
+  read_untrained(train, pipeline, plan);
+  for (const ComponentPlan& component : plan.pipeline.components) {
+    const bool untrained =
+        std::ranges::find(plan.untrained_roles, component.role) != plan.untrained_roles.end();
+    if (!untrained && lacks_files(component)) plan.absent_roles.push_back(component.role);
+  }
   read_resume(train, plan);
   read_storage(train, models, plan);
   read_data(train, plan);

@@ -138,7 +138,8 @@ struct TrainPlan {
   /// Components without files: what offload_models names, and what the task does not compute. Their
   /// plans have no weights.
   std::vector<std::string> absent_roles;
-  bool controlnet_from_base = false;  // a ControlNet without files starts from the denoiser
+  /// Components without files whose first weights are made of another's: controlnet_init.
+  std::vector<std::string> untrained_roles;
 
   DataPlan data;
   OptimizerPlan optimizer;

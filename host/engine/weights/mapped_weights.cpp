@@ -48,6 +48,15 @@ MappedWeights MappedWeights::as_stored(const WeightSet& set) {
   return weights;
 }
 
+MappedWeights MappedWeights::of(std::string source,
+                                std::map<std::string, StoredWeight, std::less<>> tensors) {
+  MappedWeights weights;
+  weights.source_ = std::move(source);
+  weights.match_.layout = "native";
+  weights.tensors_ = std::move(tensors);
+  return weights;
+}
+
 std::optional<StoredWeight> MappedWeights::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) return std::nullopt;

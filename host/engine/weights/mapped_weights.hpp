@@ -25,6 +25,10 @@ class MappedWeights {
   /// The names as they are in the files, for a component whose manifest has no pattern.
   static MappedWeights as_stored(const WeightSet& set);
 
+  /// Weights from anywhere, under canonical names. @param source  where they are from, for messages
+  static MappedWeights of(std::string source,
+                          std::map<std::string, StoredWeight, std::less<>> tensors);
+
   std::optional<StoredWeight> find(std::string_view name) const;
   std::vector<std::string> names() const;  ///< sorted
   size_t count() const { return tensors_.size(); }

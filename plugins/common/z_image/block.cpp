@@ -10,30 +10,6 @@
 namespace gesso::z_image {
 namespace {
 
-std::vector<nn::WeightSpec> block_weights(const std::string& p, const DitConfig& c,
-                                          bool modulated) {
-  std::vector<nn::WeightSpec> specs{
-      nn::matrix(p + ".attention.to_q.weight", c.dim, c.dim),
-      nn::matrix(p + ".attention.to_k.weight", c.dim, c.dim),
-      nn::matrix(p + ".attention.to_v.weight", c.dim, c.dim),
-      nn::matrix(p + ".attention.to_out.0.weight", c.dim, c.dim),
-      {p + ".attention.norm_q.weight", {c.head_dim}},
-      {p + ".attention.norm_k.weight", {c.head_dim}},
-      nn::matrix(p + ".feed_forward.w1.weight", c.ffn_dim, c.dim),
-      nn::matrix(p + ".feed_forward.w2.weight", c.dim, c.ffn_dim),
-      nn::matrix(p + ".feed_forward.w3.weight", c.ffn_dim, c.dim),
-      {p + ".attention_norm1.weight", {c.dim}},
-      {p + ".attention_norm2.weight", {c.dim}},
-      {p + ".ffn_norm1.weight", {c.dim}},
-      {p + ".ffn_norm2.weight", {c.dim}},
-  };
-  if (modulated) {
-    specs.push_back({p + ".adaLN_modulation.0.weight", {4 * c.dim, c.condition_dim}});
-    specs.push_back({p + ".adaLN_modulation.0.bias", {4 * c.dim}});
-  }
-  return specs;
-}
-
 /// A run of rows and its scales and gates; all undefined (1) where the block is not modulated.
 struct ModulatedRows {
   int64_t begin, rows;
@@ -77,6 +53,30 @@ void add_gated_norm_(at::Tensor& x_LD, const at::Tensor& y_LD, const at::Tensor&
 }
 
 }  // namespace
+
+std::vector<nn::WeightSpec> block_weights(const std::string& p, const DitConfig& c,
+                                          bool modulated) {
+  std::vector<nn::WeightSpec> specs{
+      nn::matrix(p + ".attention.to_q.weight", c.dim, c.dim),
+      nn::matrix(p + ".attention.to_k.weight", c.dim, c.dim),
+      nn::matrix(p + ".attention.to_v.weight", c.dim, c.dim),
+      nn::matrix(p + ".attention.to_out.0.weight", c.dim, c.dim),
+      {p + ".attention.norm_q.weight", {c.head_dim}},
+      {p + ".attention.norm_k.weight", {c.head_dim}},
+      nn::matrix(p + ".feed_forward.w1.weight", c.ffn_dim, c.dim),
+      nn::matrix(p + ".feed_forward.w2.weight", c.dim, c.ffn_dim),
+      nn::matrix(p + ".feed_forward.w3.weight", c.ffn_dim, c.dim),
+      {p + ".attention_norm1.weight", {c.dim}},
+      {p + ".attention_norm2.weight", {c.dim}},
+      {p + ".ffn_norm1.weight", {c.dim}},
+      {p + ".ffn_norm2.weight", {c.dim}},
+  };
+  if (modulated) {
+    specs.push_back({p + ".adaLN_modulation.0.weight", {4 * c.dim, c.condition_dim}});
+    specs.push_back({p + ".adaLN_modulation.0.bias", {4 * c.dim}});
+  }
+  return specs;
+}
 
 Block::Block(const Weights& weights, const std::string& name, const DitConfig& config,
              bool modulated)

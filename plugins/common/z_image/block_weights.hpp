@@ -1,7 +1,10 @@
-// Places of a block's weights in their unit.
+// A block's weights and their places in their unit.
 #pragma once
 
 #include <cstdint>
+
+#include "nn/weight_unit.hpp"
+#include "z_image/dit_config.hpp"
 
 namespace gesso::z_image {
 
@@ -22,5 +25,9 @@ enum : uint32_t {
   kModulation,
   kModulationBias
 };
+
+/// In this order. @param name  of the block, such as "layers.7"
+std::vector<nn::WeightSpec> block_weights(const std::string& name, const DitConfig& config,
+                                          bool modulated);
 
 }  // namespace gesso::z_image

@@ -12,13 +12,15 @@
 #include "gesso/kind/controller.h"
 #include "z_image_control/context.hpp"
 #include "z_image_control/control_net.hpp"
+#include "z_image_control/initial_weights.hpp"
 
 namespace gesso::z_image_control {
 
 template <class T>
-class Controller
-    : public Component<T, ModuleInterface, ControllerInterface, ControlTrainingInterface> {
+class Controller : public Component<T, ModuleInterface, ControllerInterface,
+                                    ControlTrainingInterface, InitialWeightsInterface> {
  public:
+  static constexpr const char* initial_role = "denoiser";
   static const std::vector<Op<T>>& ops() {
     static const std::vector<Op<T>> list{
         {.name = GESSO_OP_CONTEXT,
@@ -43,6 +45,9 @@ class Controller
                                                  const PointList& points,
                                                  const ControlTraining& training) {
     return net().open_training(torch::borrow(context), scale, points, training);
+  }
+  std::vector<InitialWeight> initial_weights(const Weights& base) {
+    return z_image_control::initial_weights(base);
   }
 
  private:
