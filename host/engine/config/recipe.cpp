@@ -11,6 +11,8 @@
 #include "engine/config/merge.hpp"
 #include "engine/config/recipe_models.hpp"
 #include "engine/config/recipe_params.hpp"
+#include "engine/config/recipe_reader.hpp"
+#include "engine/config/recipe_storage.hpp"
 #include "engine/config/request.hpp"
 
 namespace gesso::config {
@@ -19,54 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using registry::Param;
-
-/// [train] while it is read: the checked values and where each stands.
-class Reader {
- public:
-  Reader(const Node& table, json values, Problems& problems)
-      : table_(table), values_(std::move(values)), problems_(problems) {}
-
-  bool given(std::string_view key) const { return values_.contains(key); }
-  const json& operator[](const std::string& key) const {
-    return given(key) ? values_[key] : find_param(train_params(), key)->preset;
-  }
-  std::string text(const std::string& key) const {
-    const json& value = (*this)[key];
-    return value.is_string() ? value.get<std::string>() : "";
-  }
-  int64_t integer(const std::string& key) const {
-    const json& value = (*this)[key];
-    return value.is_number() ? value.get<int64_t>() : 0;
-  }
-  std::vector<std::string> list(const std::string& key) const { return split_list((*this)[key]); }
-  fs::path path(const std::string& key) const { return text(key); }
-  /// Where `key` is written; the table when it is not.
-  const Place& place(std::string_view key) const {
-    const Node* node = table_.find(key);
-    return node ? node->place : table_.place;
-  }
-  void error(std::string_view key, const std::string& text,
-             Status status = Status::InvalidArgument) const {
-    problems_.error(place(key), fmt::format("train.{}: {}", key, text), status);
-  }
-  void warn(std::string_view key, const std::string& text) const {
-    problems_.warning(place(key), fmt::format("train.{}: {}", key, text));
-  }
-  /// A file or folder that must be there.
-  fs::path existing(const std::string& key) const {
-    const fs::path file = path(key);
-    if (!file.empty() && !fs::exists(file)) {
-      error(key, fmt::format("there is no file \"{}\"", file.string()), Status::NotFound);
-    }
-    return file;
-  }
-  const json& values() const { return values_; }
-
- private:
-  const Node& table_;
-  json values_;
-  Problems& problems_;
-};
+using Reader = TrainReader;
 
 /// All keys with their values, the defaults filled in.
 json resolved(const json& values) {
@@ -210,83 +165,6 @@ void read_resume(const Reader& train, TrainPlan& plan) {
   prefix = prefix.substr(0, prefix.find('.'));
   plan.resume_role =
       role_named(train, "remove_prefix_in_ckpt", prefix.empty() ? "dit" : prefix, plan);
-}
-
-// --- How weights are kept ----------------------------------------------------------------------
-
-/// The role of an entry that fp8_models, offload_models or quant_options repeat.
-std::string role_of_entry(const Reader& train, const std::string& key, const std::string& written,
-                          const std::vector<NamedModel>& models, const TrainPlan& plan) {
-  std::vector<std::string> names;
-  for (const NamedModel& model : models) {
-    if (model.written == written) return model.role;
-    names.push_back(model.written);
-  }
-  const std::string role = role_of_attribute(written);
-  if (plan.pipeline.component(role)) return role;
-  const std::string advice = base::did_you_mean(written, names);
-  train.error(key, fmt::format("\"{}\" is neither a model of model_paths or "
-                               "model_id_with_origin_paths nor a component{}",
-                               written, advice));
-  return {};
-}
-
-void read_quantised(const Reader& train, const std::vector<NamedModel>& models, TrainPlan& plan) {
-  const std::string options = train.text("quant_options");
-  for (size_t at = 0; at < options.size();) {
-    const size_t end = std::min(options.find(';', at), options.size());
-    const std::string entry = options.substr(at, end - at);
-    at = end + 1;
-    if (entry.empty()) continue;
-    const size_t colon = entry.rfind(':');
-    if (colon == std::string::npos) {
-      train.error(
-          "quant_options",
-          fmt::format("\"{}\": expected \"model:method\" or \"model:method/left,out\"", entry));
-      continue;
-    }
-    const std::string method = entry.substr(colon + 1), name = method.substr(0, method.find('/'));
-    if (name.empty()) continue;
-    StoragePlan storage;
-    storage.role = role_of_entry(train, "quant_options", entry.substr(0, colon), models, plan);
-    storage.options = {{"method", name}, {"exclude_modules", json::array()}};
-    if (name.size() < method.size()) {
-      storage.options["exclude_modules"] = split_list(method.substr(name.size() + 1));
-    }
-    storage.format = name.find("nf4") != std::string::npos   ? "nf4"
-                     : name.find("fp8") != std::string::npos ? "fp8"
-                                                             : "";
-    if (storage.format.empty()) {
-      train.error("quant_options",
-                  fmt::format("unknown method \"{}\"; expected bitsandbytes_nf4 or "
-                              "one with fp8 in its name",
-                              name),
-                  Status::NotSupported);
-      continue;
-    }
-    if (!storage.role.empty()) plan.storage.push_back(std::move(storage));
-  }
-}
-
-void read_storage(const Reader& train, const std::vector<NamedModel>& models, TrainPlan& plan) {
-  for (const std::string& written : train.list("fp8_models")) {
-    const std::string role = role_of_entry(train, "fp8_models", written, models, plan);
-    if (!role.empty()) plan.storage.push_back({role, "fp8", json::object()});
-  }
-  for (const std::string& written : train.list("offload_models")) {
-    const std::string role = role_of_entry(train, "offload_models", written, models, plan);
-    if (!role.empty()) plan.absent_roles.push_back(role);
-  }
-  read_quantised(train, models, plan);
-  for (const StoragePlan& storage : plan.storage) {
-    const auto trained = std::ranges::find(plan.trainable, storage.role, &TrainablePart::role);
-    if (trained == plan.trainable.end()) continue;
-    train.error(
-        "trainable_models",
-        fmt::format("the weights of {} are kept as {} and cannot be trained themselves; train a "
-                    "LoRA, or leave {} out of fp8_models and quant_options",
-                    trained->attribute, storage.format, trained->attribute));
-  }
 }
 
 // --- Data --------------------------------------------------------------------------------------
@@ -574,8 +452,8 @@ TrainPlan check_recipe(const Node& document, std::shared_ptr<registry::Registry>
   Node pipeline = document;
   const std::vector<NamedModel> models = add_named_models(pipeline, *registry, problems);
   std::erase_if(pipeline.children, [](const Node& child) { return child.key == "train"; });
-  plan.pipeline =
-      check_document(pipeline, registry, name, problems, pipeline_options(task_of(*table), *table));
+  const CheckOptions options = pipeline_options(task_of(*table), *table);
+  plan.pipeline = check_document(pipeline, registry, name, problems, options);
 
   Vocabulary vocabulary;
   vocabulary.add("train", train_params());
@@ -595,7 +473,7 @@ TrainPlan check_recipe(const Node& document, std::shared_ptr<registry::Registry>
     if (!untrained && lacks_files(component)) plan.absent_roles.push_back(component.role);
   }
   read_resume(train, plan);
-  read_storage(train, models, plan);
+  read_training_storage(train, models, options, plan);
   read_data(train, plan);
   read_optimizer(train, plan);
   read_steps(train, plan);

@@ -72,13 +72,6 @@ struct PresetLora {
   std::string where;
 };
 
-/// How weights of a frozen component are kept.
-struct StoragePlan {
-  std::string role;
-  std::string format;      // "fp8", "nf4"
-  nlohmann::json options;  // of quant_options, as written
-};
-
 struct OptimizerPlan {
   double learning_rate = 1e-4;
   double weight_decay = 0.01;
@@ -134,7 +127,6 @@ struct TrainPlan {
   std::vector<TrainablePart> trainable;   // trainable_models
   std::optional<LoraPlan> lora;           // set with lora_base_model
   std::optional<PresetLora> preset_lora;  // refuse to start when nothing of it fits
-  std::vector<StoragePlan> storage;       // fp8_models, quant_options
   /// Components without files: what offload_models names, and what the task does not compute. Their
   /// plans have no weights.
   std::vector<std::string> absent_roles;

@@ -207,8 +207,12 @@ TEST_CASE("what is wrong is told with its place") {
       {"fp8_models = \"dot\"", "style.toml:14:14: train.fp8_models: \"dot\" is neither a model"},
       {"fp8_models = \"dit\"\ntrainable_models = \"dit\"",
        "style.toml:15:20: train.trainable_models: the weights of dit are kept as fp8"},
-      {"quant_options = \"dit:int3\"",
-       "style.toml:14:17: train.quant_options: unknown method \"int3\""},
+      {"quant_options = \"dit:int3\"", "style.toml:14:17: train.quant_options: \"int3\""},
+      {"quant_options = \"dit:nf4\"\nfp8_models = \"dit\"",
+       "style.toml:14:17: train.quant_options: the weights of \"denoiser\" are to be kept as "
+       "fp8_e4m3 already"},
+      {"offload_models = \"text_encoder\"",
+       "style.toml:14:18: train.offload_models: this task computes with \"text_encoder\""},
       {"model_id_with_origin_paths = \"nothing\"",
        "style.toml:14:30: train.model_id_with_origin_paths: \"nothing\": expected "
        "\"model:pattern\""},
@@ -314,11 +318,28 @@ lora_base_model = "dit"
                                      {"quant_options=dit:bitsandbytes_nf4/to_q,to_k"});
   CHECK(plan.pipeline.component("denoiser")->files.size() == 1);
   CHECK(plan.pipeline.component("codec")->weights);
-  REQUIRE(plan.storage.size() == 2);
-  CHECK(plan.storage[0].role == "text_encoder");
-  CHECK(plan.storage[0].format == "fp8");
-  CHECK(plan.storage[1].role == "denoiser");
-  CHECK(plan.storage[1].options["exclude_modules"] == json{"to_q", "to_k"});
+  CHECK(plan.pipeline.component("text_encoder")->storage.format == "fp8_e4m3");
+  const auto& storage = plan.pipeline.component("denoiser")->storage;
+  CHECK(storage.format == "bitsandbytes_nf4");
+  CHECK(storage.exclude_modules == std::vector<std::string>{"to_q", "to_k"});
+}
+
+TEST_CASE("formats that multiply int8 numbers become such that have gradients") {
+  const Shop shop;
+  const TrainPlan plan = shop.recipe(kRecipe + "quant_options = \"dit:torchao_int8_w8a8\"\n");
+  CHECK(plan.pipeline.component("denoiser")->storage.format == "int8_row");
+  REQUIRE(plan.warnings.size() == 1);
+  CHECK(plan.warnings[0].find("no gradients") != std::string::npos);
+  const std::string own = replaced(kRecipe, "path = \"denoiser.safetensors\"",
+                                   "path = \"denoiser.safetensors\"\nstorage = \"int8_w8a8\"");
+  CHECK(shop.wrong(own).find("storage = \"int8_row\"") != std::string::npos);
+}
+
+TEST_CASE("what a task does not compute can be left out") {
+  const Shop shop;
+  const TrainPlan plan = shop.recipe(replaced(kRecipe, "lora_base_model = \"dit\"\n", "") +
+                                     "task = \"sft:data_process\"\noffload_models = \"dit\"\n");
+  CHECK(plan.absent_roles == std::vector<std::string>{"denoiser"});
 }
 
 TEST_CASE("names of models split at the last colon") {
