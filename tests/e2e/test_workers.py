@@ -19,6 +19,29 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def break_latents(cache, row):
+    """Writes a NaN into an encoded item, as if it had been encoded so."""
+    file = cache / f"items/{row:06}.safetensors"
+    header, data = tiny_models.read_header(file)
+    begin = header["input_latents"]["data_offsets"][0]
+    data = data[:begin] + struct.pack("<f", float("nan")) + data[begin + 4:]
+    file.write_bytes(file.read_bytes()[:-len(data)] + data)
+    index = json.loads((cache / "cache.json").read_text())
+    tensors = tiny_models.read_safetensors(file)
+    whole = b"".join(name.encode() + tensors[name][2] for name in sorted(tensors))
+    index["items"][row]["crc32c"] = crc32c(whole)
+    (cache / "cache.json").write_text(json.dumps(index))
+
+
 def read_floats(file):
     """The float32 numbers of a safetensors file by name."""
     return {name: struct.unpack(f"<{len(data) // 4}f", data)
@@ -137,6 +160,25 @@ class Workers(BallsTest):
             self.assertEqual(code, 1, text)
             self.assertIn("not finite" if "not finite" in text else "the loss is", text)
         self.assertRegex("".join(text for _, text in ended), r"worker \d \(.+\): micro-batch")
+
+    def test_a_loss_that_is_no_number_at_one_worker_ends_both(self):
+        """One of two workers has it; both name it, and go on from the last good state."""
+        self.gesso("train", self.recipe("cache", task="sft:data_process"))
+        break_latents(self.folder / "cache", 2)
+        for stage in (0, 2):
+            with self.subTest(zero_stage=stage):
+                out = f"out{stage}"
+                ended = self.together(self.recipe(out, task="sft:train", dataset_base_path="cache", num_epochs=1,
+                                                  zero_stage=stage))
+                texts = [text for _, text in ended]
+                self.assertEqual([code for code, _ in ended], [1, 1], texts)
+                for text in texts:
+                    self.assertIn("the loss is nan at", text)
+                    self.assertIn("metadata.csv:4", text)
+                good = len(self.losses(out))
+                self.assertLess(good, 2)
+                self.assertFalse((self.folder / out / "step-2.safetensors").exists())
+                self.assertEqual((self.folder / out / "step-1.safetensors").exists(), good == 1)
 
     def test_a_launcher_that_says_too_little_is_told(self):
         recipe = self.recipe("out")

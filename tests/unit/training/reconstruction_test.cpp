@@ -9,14 +9,11 @@
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/TensorOperators.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
-#include <map>
 
-#include "gesso/cpp/error.hpp"
+#include "plain_gradients.hpp"
 #include "runtime/parts.hpp"
-#include "runtime/training/parameters.hpp"
 #include "runtime/training/reconstruction.hpp"
 #include "small_components.hpp"
 
@@ -32,12 +29,7 @@ const runtime::ReconstructionWeights kTerms{0.5, 0.01};
 /// The autoencoder of diffusers, written from its weights' names.
 class PlainVae {
  public:
-  explicit PlainVae(const runtime::Parameters& parameters) {
-    for (const runtime::Parameter& parameter : parameters.all()) {
-      at::Tensor value = parameter.value.to(at::kDouble).clone();
-      weights_[parameter.name] = value.requires_grad_(true);
-    }
-  }
+  explicit PlainVae(const Leaves& weights) : weights_(weights) {}
 
   at::Tensor loss(const at::Tensor& pixels, const at::Tensor& noise) {
     const at::Tensor moments = encode(pixels.unsqueeze(0)).squeeze(0);
@@ -52,9 +44,9 @@ class PlainVae {
     const at::Tensor kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean();
     return d.square().mean() + kTerms.edge * edges + kTerms.kl * kl;
   }
-  const at::Tensor& weight(const std::string& name) const { return weights_.at(name); }
 
  private:
+  const at::Tensor& weight(const std::string& name) const { return weights_.at(name); }
   bool has(const std::string& name) const { return weights_.contains(name + ".weight"); }
   at::Tensor conv(const std::string& name, const at::Tensor& x, int64_t stride = 1) {
     const at::Tensor& w = weight(name + ".weight");
@@ -112,7 +104,7 @@ class PlainVae {
                levels("decoder.up_blocks.", middle("decoder", conv("decoder.conv_in", z))));
   }
 
-  std::map<std::string, at::Tensor> weights_;
+  const Leaves& weights_;
 };
 
 struct Bench {
@@ -146,30 +138,20 @@ TEST_CASE("gradients of a codec are those of a plain VAE in double precision") {
   runtime::Parameters parameters(bench.codec());
   parameters.train_weights([](const std::string&) { return true; });
   parameters.show(true);
-  PlainVae plain(parameters);
+  const Leaves leaves = leaves_of(parameters);
   const at::Tensor expected = [&] {
     const at::AutoGradMode mode(true);
-    return plain.loss(bench.pixels.to(at::kDouble), bench.noise.to(at::kDouble));
+    return PlainVae(leaves).loss(bench.pixels.to(at::kDouble), bench.noise.to(at::kDouble));
   }();
-  std::vector<at::Tensor> wanted;
-  for (const auto& parameter : parameters.all()) wanted.push_back(plain.weight(parameter.name));
-  const auto grads = torch::autograd::grad({expected}, wanted);
-
+  const auto grads = gradients_of(expected, parameters, leaves);
+  CHECK(grads.size() > 200);
   for (const int32_t checkpoint : {GESSO_CHECKPOINT_BLOCKS, GESSO_CHECKPOINT_NONE}) {
     CAPTURE(checkpoint);
     parameters.clear_gradients();
     constexpr double kScale = 0.25;
     const double found = bench.loss(parameters.sink(), checkpoint, kScale);
     CHECK(found == doctest::Approx(expected.item<double>()).epsilon(1e-5));
-    size_t place = 0;
-    for (const auto& parameter : parameters.all()) {
-      const at::Tensor grad = grads.at(place++).mul(kScale);
-      CAPTURE(parameter.name);
-      REQUIRE(parameter.grad.defined());
-      const double error = parameter.grad.to(at::kDouble).sub(grad).norm().item<double>();
-      CHECK(error <= 1e-4 * grad.norm().item<double>() + 1e-8);
-    }
-    CHECK(place > 200);
+    check_gradients(parameters, grads, kScale);
   }
 }
 
