@@ -9,6 +9,7 @@
 #include "runtime/controls.hpp"
 #include "runtime/image2lora.hpp"
 #include "runtime/operation_run.hpp"
+#include "runtime/sampling.hpp"
 #include "runtime/training/tensor_files.hpp"
 
 namespace gesso::runtime {

@@ -60,6 +60,14 @@ TEST_CASE("a run that is stopped anywhere and resumed ends with the same bits") 
   }
 }
 
+TEST_CASE("checkpoints that are offloaded give the same bits") {
+  Workshop blocks, offloaded;
+  offloaded.plan.checkpointing = config::TrainPlan::Checkpointing::BlocksOffloaded;
+  blocks.train();
+  offloaded.train();
+  CHECK(offloaded.bytes("step-10.safetensors") == blocks.bytes("step-10.safetensors"));
+}
+
 TEST_CASE("8-bit states are resumed to the bit, too") {
   Workshop whole, parts;
   whole.plan.optimizer.states = parts.plan.optimizer.states = config::OptimizerPlan::States::Bits8;
