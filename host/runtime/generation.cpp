@@ -326,7 +326,8 @@ nlohmann::json LoadedPipeline::train(const config::TrainPlan& plan, TrainReport&
   const Watch silent;
   Report stages(silent, nullptr, nullptr);
   const GenerateRequest request;
-  const Run run = run_of(request, watch, call, stages);
+  // No forecast: it is about drawing, and a pipeline that trains may have no encoders at all.
+  const Run run{plan_, parts_, memory_, adapters_, request, watch, call, stages, trace_};
   const auto workers = join_workers();
   const auto paint = [&](const std::function<void(size_t, const image::Image&)>& sink) {
     size_t index = 0;
