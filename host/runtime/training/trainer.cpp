@@ -50,8 +50,8 @@ double Trainer::agree_on_loss(const std::vector<double>& losses,
     sum += losses[i];
     if (std::isfinite(losses[i])) continue;
     throw Error(Status::Numeric,
-                fmt::format("micro-batch {}: the loss is {} at {}; {}", micro_batch_ + 1, losses[i],
-                            items[i].where, advice()));
+                fmt::format("micro-batch {}: the loss is {} at {}; {}", micro_batch_ + 1,
+                            std::fabs(losses[i]), items[i].where, advice()));
   }
   if (!finite_gradients) {
     throw Error(Status::Numeric, fmt::format("micro-batch {}: the gradients are not finite; {}",
