@@ -15,6 +15,10 @@ packages=(
   zlib1g-dev
 )
 
+# What only tests need; they skip what is not there.
+test_packages=(rustc clang mkdocs)
+[ -n "${GESSO_WITH_TESTS:-}" ] && packages+=("${test_packages[@]}")
+
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "setup: $*"; exit 1; }
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }

@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/new.hpp"
 #include "cli/unknown_option.hpp"
 
 namespace {
@@ -25,6 +26,7 @@ constexpr const char* kExamples = R"(Examples:
   gesso convert transformer/ z-image.safetensors --layout comfy
   gesso quantize model.safetensors small.safetensors --format nf4
   gesso plugins list --why                     what was found, what was refused and why
+  gesso new plugin --kind codec --lang c++ my_codec    a plugin of your own to start from
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 the run failed, 2 the request
 was wrong.)";
@@ -41,6 +43,7 @@ void add_commands(CLI::App& app, const Common& common) {
   add_convert(app, common);
   add_quantize(app, common);
   add_plugins(app, common);
+  add_new(app);
   add_variants(app, common);
   add_schema(app, common);
   add_doctor(app, common);

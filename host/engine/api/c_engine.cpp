@@ -1,5 +1,6 @@
-// The functions of gesso/engine/engine.h.
+// The functions of gesso/engine/engine.h and register.h.
 #include "engine/api/handles.hpp"
+#include "gesso/engine/register.h"
 
 using gesso::guard;
 using gesso::api::give;
@@ -49,6 +50,15 @@ gesso_status_t gesso_engine_create(const gesso_engine_config_t* config, gesso_en
 }
 
 void gesso_engine_destroy(gesso_engine_t* engine) { delete engine; }
+
+gesso_status_t gesso_engine_register(gesso_engine_t* engine, const char* manifest,
+                                     gesso_plugin_entry_t entry, gesso_error_t* error) {
+  return guard(error, [&] {
+    const std::string text = gesso::api::read_text(manifest, "manifest");
+    if (!entry) throw gesso::Error(gesso::Status::InvalidArgument, "entry is NULL");
+    given(engine, "engine").engine->register_plugin(text, entry);
+  });
+}
 
 gesso_status_t gesso_engine_ask(gesso_engine_t* engine, const char* question, const char* argument,
                                 gesso_text_t** answer, gesso_error_t* error) {

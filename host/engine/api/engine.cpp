@@ -13,6 +13,7 @@
 #include "engine/api/training.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/config/pipeline.hpp"
+#include "engine/registry/registered.hpp"
 #include "gesso/host.h"
 
 namespace gesso::api {
@@ -69,6 +70,18 @@ runtime::Runtime& Engine::runtime() {
   const std::lock_guard lock(runtime_mutex_);
   if (!runtime_) runtime_ = make_runtime_(options_.threads);
   return *runtime_;
+}
+
+void Engine::register_plugin(std::string_view manifest, gesso_plugin_entry_t entry) {
+  registry::SearchOptions search = options_.search;
+  search.given.push_back(registry::keep_registered(std::string(manifest), entry));
+  auto scanned = registry::Registry::scan(search);
+  for (const registry::Candidate& candidate : scanned->candidates()) {
+    if (candidate.path == search.given.back() && !candidate.accepted)
+      throw Error(Status::InvalidArgument, candidate.reason);
+  }
+  options_.search = std::move(search);
+  registry_ = std::move(scanned);  // pipelines that were loaded before keep theirs
 }
 
 json Engine::ask(std::string_view question, const std::string& argument) {

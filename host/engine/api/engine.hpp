@@ -43,6 +43,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  /// See gesso_engine_register. @throws Error why it was refused; then nothing has changed
+  void register_plugin(std::string_view manifest, gesso_plugin_entry_t entry);
   /// Answers one question; see gesso_engine_ask. @throws Error
   nlohmann::json ask(std::string_view question, const std::string& argument);
   std::shared_ptr<Pipeline> load(const PipelineSource& source);

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "engine/registry/fp_control.hpp"
+#include "engine/registry/registered.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::registry {
@@ -117,25 +118,28 @@ void check_fp_control(const FpControl& before, std::string_view when) {
                   when, describe_change(before, after)));
 }
 
-void enter(Library& library, const FpControl& before, const gesso_host_t* log_to) {
-  check_fp_control(before, "loading it");
-  const gesso_plugin_entry_t entry = find_entry(library.code);
+void enter(Library& library, gesso_plugin_entry_t entry, const FpControl& before,
+           const gesso_host_t* log_to) {
   const gesso_plugin_t* table = call_entry(entry, log_to);
   check_fp_control(before, "its entry");
   check_table(table);
   library.table = table;
 }
 
-// A library that could be mapped is entered this one time, whatever comes of it.
+// A library that could be mapped is entered this one time, whatever comes of it. A plugin that was
+// registered is mapped already.
 const Library& map_once(const fs::path& path, const gesso_host_t* log_to) {
   const auto known = store().libraries.find(path);
   if (known != store().libraries.end()) return known->second;
   const FpControl before = FpControl::read();
+  const gesso_plugin_entry_t registered = registered_entry(path);
+  dll::shared_library code = registered ? dll::shared_library() : map_library(path);
   Library& library = store()
-                         .libraries.emplace(path, Library{map_library(path), nullptr, std::nullopt})
+                         .libraries.emplace(path, Library{std::move(code), nullptr, std::nullopt})
                          .first->second;
   try {
-    enter(library, before, log_to);
+    check_fp_control(before, "loading it");
+    enter(library, registered ? registered : find_entry(library.code), before, log_to);
   } catch (const Error& error) {
     before.apply();  // an entry that failed may have changed it too
     library.refused = error;
@@ -181,7 +185,8 @@ void compare(const gesso_component_desc_t& desc, const ComponentInfo& info,
 const gesso_plugin_t& load_plugin(const fs::path& library, const gesso_host_t* log_to) {
   const std::lock_guard lock(store().mutex);
   try {
-    const Library& loaded = map_once(fs::weakly_canonical(library), log_to);
+    const fs::path path = registered_entry(library) ? library : fs::weakly_canonical(library);
+    const Library& loaded = map_once(path, log_to);
     if (loaded.refused) throw *loaded.refused;
     return *loaded.table;
   } catch (const Error& error) {

@@ -8,6 +8,7 @@
 #include "engine/registry/manifest_keys.hpp"
 #include "engine/registry/names.hpp"
 #include "engine/registry/param.hpp"
+#include "engine/registry/registered.hpp"
 #include "engine/registry/variant.hpp"
 #include "gesso/cpp/error.hpp"
 
@@ -53,6 +54,21 @@ std::string read_runtime(const StrictTable& manifest) {
     table.fail("runtime",
                fmt::format("\"{}\" is no runtime; expected \"none\" or \"torch/2.13\"", runtime));
   return runtime;
+}
+
+/// The text of a plugin that has no files, or the file.
+toml::table parse(const fs::path& file) {
+  const Registered* registered = find_registered(file);
+  return registered ? parse_toml_text(registered->manifest, file.string()) : parse_toml(file);
+}
+
+/// What a registered plugin cannot have.
+void check_fileless(const StrictTable& manifest) {
+  for (const char* key : {"library", "variants"})
+    if (manifest.node(key)) manifest.fail(key, "a registered plugin has no files");
+  for (const toml::table* component : manifest.tables("component"))
+    if (const toml::node* weights = component->get("weights"); weights && weights->is_string())
+      fail_at(*weights, "a registered plugin has no files; write the table [component.weights]");
 }
 
 fs::path read_library(const StrictTable& manifest, const fs::path& folder) {
@@ -158,10 +174,12 @@ PluginInfo read_plugin(const StrictTable& manifest, const fs::path& file) {
 }  // namespace
 
 Manifest read_manifest(const fs::path& file) {
-  const toml::table document = parse_toml(file);
+  const toml::table document = parse(file);
   check_version(document);
   const StrictTable table(document, "the manifest", kManifestKeys);
   check_abi(table);
+  const Registered* registered = find_registered(file);
+  if (registered) check_fileless(table);
 
   const fs::path folder = file.parent_path();
   Manifest manifest{.plugin = read_plugin(table, file), .components = {}, .variants = {}};
@@ -171,7 +189,7 @@ Manifest read_manifest(const fs::path& file) {
     table.fail("component", "the plugin has neither components nor variants");
   if (!manifest.components.empty()) {
     manifest.plugin.runtime = read_runtime(table);
-    manifest.plugin.library = read_library(table, folder);
+    manifest.plugin.library = registered ? registered->library : read_library(table, folder);
   } else if (table.node("library")) {
     table.fail("library", "a plugin without components has no library");
   }

@@ -9,6 +9,8 @@
 #include <set>
 #include <system_error>
 
+#include "engine/registry/registered.hpp"
+
 namespace gesso::registry {
 namespace {
 
@@ -25,7 +27,9 @@ class Search {
     const std::string source = "given";
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
-    if (!fs::exists(status))
+    if (find_registered(path))
+      candidates_.push_back({.path = path, .source = "registered", .plugin_id = {}, .reason = {}});
+    else if (!fs::exists(status))
       refuse(path, source, "no such file or folder");
     else if (fs::is_directory(status))
       folder(path, source, true);

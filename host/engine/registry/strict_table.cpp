@@ -111,6 +111,14 @@ toml::table parse_toml(const std::filesystem::path& file) {
   }
 }
 
+toml::table parse_toml_text(std::string_view text, std::string_view name) {
+  try {
+    return toml::parse(text, name);
+  } catch (const toml::parse_error& error) {
+    fail_at(error.source(), error.description());
+  }
+}
+
 std::string place(const toml::node& node) { return place(node.source()); }
 
 void fail_at(const toml::node& node, std::string_view text) { fail_at(node.source(), text); }

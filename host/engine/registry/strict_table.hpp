@@ -24,6 +24,9 @@ struct Key {
 /// Reads a whole file. @throws Error InvalidArgument with file:line:column
 toml::table parse_toml(const std::filesystem::path& file);
 
+/// The same of a text. @param name  what messages call it
+toml::table parse_toml_text(std::string_view text, std::string_view name);
+
 /// "turbo.variant.toml:12:9" of a node that was read from a file.
 std::string place(const toml::node& node);
 

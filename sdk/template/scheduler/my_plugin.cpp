@@ -1,20 +1,20 @@
-// The smallest plugin in C++: a scheduler of even steps from noise to picture.
+// A scheduler of even steps from noise to picture.
 //
 // | Parameter | Type | Default | Meaning |
 // |---|---|---|---|
 // | none | | | |
 //
 //   [components.scheduler]
-//   id = "org.example.straight.scheduler"
+//   id = "org.example.my_plugin.scheduler"
 #include <gesso/cpp/plugin.hpp>
 
 namespace {
 
-class Straight : public gesso::Component<Straight, gesso::SchedulerInterface> {
+class MyPlugin : public gesso::Component<MyPlugin, gesso::SchedulerInterface> {
  public:
-  static constexpr gesso::Info info{.id = "org.example.straight.scheduler",
+  static constexpr gesso::Info info{.id = "org.example.my_plugin.scheduler",
                                     .kind = "scheduler",
-                                    .name = "Straight",
+                                    .name = "MyPlugin",
                                     .version = "1.0.0",
                                     .summary = "Even steps from noise to picture"};
 
@@ -39,4 +39,4 @@ class Straight : public gesso::Component<Straight, gesso::SchedulerInterface> {
 
 }  // namespace
 
-GESSO_EXPORT_PLUGIN("org.example.straight", "1.0.0", "Example", "Apache-2.0", Straight)
+GESSO_EXPORT_PLUGIN("org.example.my_plugin", "1.0.0", "Example", "Apache-2.0", MyPlugin)

@@ -1,7 +1,7 @@
-/* The smallest plugin in C: a scheduler of even steps from noise to picture. It has no parameters.
+/* A scheduler of even steps from noise to picture. It has no parameters.
  *
  *   [components.scheduler]
- *   id = "org.example.straight_c.scheduler"
+ *   id = "org.example.my_plugin.scheduler"
  */
 #include <gesso/gesso.h>
 #include <stdio.h>
@@ -54,9 +54,9 @@ static const gesso_scheduler_t scheduler = {sizeof scheduler, GESSO_PREDICTION_V
 static const char* const interfaces[] = {GESSO_SCHEDULER_ID, NULL};
 static const gesso_component_desc_t description = {sizeof description,
                                                    0,
-                                                   "org.example.straight_c.scheduler",
+                                                   "org.example.my_plugin.scheduler",
                                                    "scheduler",
-                                                   "Straight in C",
+                                                   "MyPlugin",
                                                    "1.0.0",
                                                    "Even steps from noise to picture",
                                                    interfaces,
@@ -79,7 +79,7 @@ static gesso_status_t create(const gesso_plugin_t* plugin, const gesso_host_t* h
   (void)plugin;
   (void)host;
   if (!id || strcmp(id, description.id) != 0) {
-    return fail(error, GESSO_STATUS_NOT_FOUND, "org.example.straight_c has no such component");
+    return fail(error, GESSO_STATUS_NOT_FOUND, "org.example.my_plugin has no such component");
   }
   gesso_component_t* component = calloc(1, sizeof *component);
   if (!component) return fail(error, GESSO_STATUS_OUT_OF_MEMORY, "out of memory");
@@ -104,7 +104,7 @@ static void plugin_shutdown(const gesso_plugin_t* plugin) { (void)plugin; }
 static const gesso_component_desc_t* const components[] = {&description};
 static gesso_plugin_t table = {sizeof table,
                                0,
-                               "org.example.straight_c",
+                               "org.example.my_plugin",
                                "1.0.0",
                                "Example",
                                "Apache-2.0",
@@ -118,9 +118,8 @@ gesso_status_t gesso_plugin_entry_0(const gesso_host_t* host, const gesso_plugin
                                     gesso_error_t* error) {
   const uint32_t minor = gesso_negotiate(host);
   if (minor == 0) {
-    return fail(
-        error, GESSO_STATUS_INCOMPATIBLE,
-        "org.example.straight_c was built for another ABI; rebuild it against this release");
+    return fail(error, GESSO_STATUS_INCOMPATIBLE,
+                "org.example.my_plugin was built for another ABI; rebuild it against this release");
   }
   table.abi_minor = minor;
   *plugin = &table;

@@ -1,0 +1,156 @@
+"""Draws the pictures and writes pixels.safetensors, the album that the denoiser reads.
+
+    python draw.py      nothing but Python is needed
+"""
+
+import json
+import struct
+from pathlib import Path
+
+COLOURS = {".": "ffffff", "k": "202020", "r": "e03030", "y": "ffcc33", "b": "3070e0", "g": "2f9e44", "n": "8d5524",
+           "w": "e9ecef", "p": "f4a6b8"}
+PICTURES = {
+    "a heart": """
+        ................
+        ................
+        ...rrr....rrr...
+        ..rrrrr..rrrrr..
+        .rrpprrrrrrrrrr.
+        .rpprrrrrrrrrrr.
+        .rprrrrrrrrrrrr.
+        .rrrrrrrrrrrrrr.
+        ..rrrrrrrrrrrr..
+        ...rrrrrrrrrr...
+        ....rrrrrrrr....
+        .....rrrrrr.....
+        ......rrrr......
+        .......rr.......
+        ................
+        ................""",
+    "a smiling face": """
+        ................
+        .....yyyyyy.....
+        ...yyyyyyyyyy...
+        ..yyyyyyyyyyyy..
+        ..yyyyyyyyyyyy..
+        .yyykkyyyykkyyy.
+        .yyykkyyyykkyyy.
+        .yyyyyyyyyyyyyy.
+        .yyyyyyyyyyyyyy.
+        .yykyyyyyyyykyy.
+        .yyykyyyyyykyyy.
+        ..yyykkkkkkyyy..
+        ..yyyyyyyyyyyy..
+        ...yyyyyyyyyy...
+        .....yyyyyy.....
+        ................""",
+    "a house": """
+        ................
+        .......rr.......
+        ......rrrr......
+        .....rrrrrr.....
+        ....rrrrrrrr....
+        ...rrrrrrrrrr...
+        ..rrrrrrrrrrrr..
+        ...nnnnnnnnnn...
+        ...nbbnnnnbbn...
+        ...nbbnnnnbbn...
+        ...nnnnnnnnnn...
+        ...nnnnkknnnn...
+        ...nnnnkknnnn...
+        ...nnnnkknnnn...
+        gggggggggggggggg
+        gggggggggggggggg""",
+    "a tree": """
+        ................
+        .....gggggg.....
+        ...gggggggggg...
+        ..gggggggggggg..
+        ..ggggrggggggg..
+        .gggggggggggggg.
+        .ggggggggggrggg.
+        .gggrgggggggggg.
+        ..gggggggggggg..
+        ...gggggrgggg...
+        .....gnnnng.....
+        ......nnnn......
+        ......nnnn......
+        ......nnnn......
+        .....nnnnnn.....
+        gggggggggggggggg""",
+    "a key": """
+        ................
+        ................
+        ................
+        ...yyyy.........
+        ..yyyyyy........
+        .yyy..yyy.......
+        .yy....yyyyyyyy.
+        .yy....yyyyyyyy.
+        .yyy..yyy..yy.yy
+        ..yyyyyy...yy.yy
+        ...yyyy....yy...
+        ................
+        ................
+        ................
+        ................
+        ................""",
+    "a ghost": """
+        bbbbbbbbbbbbbbbb
+        bbbbbwwwwwwbbbbb
+        bbbwwwwwwwwwwbbb
+        bbwwwwwwwwwwwwbb
+        bbwwkkwwwwkkwwbb
+        bbwwkkwwwwkkwwbb
+        bbwwwwwwwwwwwwbb
+        bbwwwwwkkwwwwwbb
+        bbwwwwwkkwwwwwbb
+        bbwwwwwwwwwwwwbb
+        bbwwwwwwwwwwwwbb
+        bbwwwwwwwwwwwwbb
+        bbwwwwwwwwwwwwbb
+        bbwwbwwwwwwbwwbb
+        bbwbbbwwwwbbbwbb
+        bbbbbbbbbbbbbbbb""",
+}
+
+
+def count_pairs(text, width=64):
+    """As composer.cpp does."""
+    counts, last = [0.0] * width, ord(" ")
+    for letter in (text + " ").lower().encode():
+        counts[(last * 31 + letter) % width] += 1
+        last = letter
+    return counts
+
+
+def planes(picture):
+    """[3, 16, 16] in [-1, 1]."""
+    letters = "".join(picture.split())
+    return [int(COLOURS[letter][2 * c:2 * c + 2], 16) / 127.5 - 1 for c in range(3) for letter in letters]
+
+
+def bf16(numbers):
+    return b"".join(struct.pack("<f", number)[2:] for number in numbers)
+
+
+def main():
+    counts = [count_pairs(caption) for caption in PICTURES]
+    middle = [sum(column) / len(counts) for column in zip(*counts)]
+    tensors = {
+        "pictures": ([len(PICTURES), 3, 16, 16], [v for picture in PICTURES.values() for v in planes(picture)]),
+        "captions": ([len(PICTURES), 64], [v - m for row in counts for v, m in zip(row, middle)]),
+        "middle": ([64], middle),
+    }
+    header, data = {}, b""
+    for name, (shape, numbers) in tensors.items():
+        start = len(data)
+        data += bf16(numbers)
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [start, len(data)]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    Path(__file__).with_name("pixels.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+if __name__ == "__main__":
+    main()
