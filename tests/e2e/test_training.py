@@ -251,6 +251,16 @@ controlnet_inputs = [{{ image = "red.png" }}]
         done = self.gesso("check", self.recipe("out", base="vae", trainable_models="vae,dit"), code=2)
         self.assertIn("vae trains the vae alone", done.stdout)
 
+    def test_a_dora_and_a_lokr_are_trained_and_draw(self):
+        for kind in ("dora", "lokr"):
+            with self.subTest(kind=kind):
+                self.gesso("train", self.recipe(kind, lora_kind=kind, save_steps=4))
+                made = self.folder / kind / "step-4.safetensors"
+                with_it, without = self.folder / f"{kind}.png", self.folder / "plain.png"
+                self.gesso("run", DEMO, "--set", "num_inference_steps=2", "--lora", made, "--out", with_it)
+                self.gesso("run", DEMO, "--set", "num_inference_steps=2", "--out", without)
+                self.assertNotEqual(with_it.read_bytes(), without.read_bytes())
+
     def test_a_run_that_was_killed_ends_with_the_same_bits(self):
         self.gesso("train", self.recipe("whole"))
         recipe = self.recipe("killed")

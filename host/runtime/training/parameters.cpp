@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gesso/cpp/torch.hpp"
 
 namespace gesso::runtime {
@@ -60,6 +62,30 @@ void Parameters::train_lora(size_t target, const at::Tensor& a, const at::Tensor
   loras_.push_back({target, place.name, kept_a, parameters_.back().value});
 }
 
+DeltaTrainer::Named Parameters::Whole::update() const {
+  DeltaTrainer::Named named;
+  for (const Parameter* part : parts) named.emplace_back(part->name, part->value);
+  return named;
+}
+
+at::Tensor Parameters::base_of(const Whole& whole) const {
+  return weights_.stored(whole.target.unit, whole.target.place);
+}
+
+void Parameters::train_whole(size_t target, const std::shared_ptr<const DeltaTrainer>& trainer,
+                             int64_t rank, uint64_t seed) {
+  Whole whole{weights_.targets().at(target), trainer, {}, {}};
+  const at::Tensor base = base_of(whole);
+  for (auto& [name, value] : trainer->begin(whole.target, base, rank, seed)) {
+    parameters_.push_back({name, value.contiguous()});
+    whole.parts.push_back(&parameters_.back());
+  }
+  whole.shown = base.to(torch::scalar_type(dl_type(weights_.compute_type())));
+  const Place place{whole.target.unit, whole.target.place, GESSO_THE_WEIGHT, 0};
+  wholes_.emplace(place, std::move(whole));
+  publish();
+}
+
 std::vector<Parameter*> Parameters::list() {
   std::vector<Parameter*> pointers;
   for (Parameter& parameter : parameters_) pointers.push_back(&parameter);
@@ -70,6 +96,9 @@ void Parameters::show(bool shown) {
   for (const auto& [weight, parameter] : trained_weights_) {
     const at::Tensor& value = parameter->shown.defined() ? parameter->shown : parameter->value;
     weights_.set_value(weight.unit, weight.place, shown ? value : at::Tensor());
+  }
+  for (const auto& [place, whole] : wholes_) {
+    weights_.set_value(whole.target.unit, whole.target.place, shown ? whole.shown : at::Tensor());
   }
   for (size_t i = 0; i < loras_.size(); ++i) {
     std::vector<WeightDelta> deltas;
@@ -91,11 +120,30 @@ void Parameters::add(const Place& place, std::string name, at::Tensor value) {
 }
 
 void Parameters::receive(const Place& place, const at::Tensor& grad) {
+  if (const auto whole = wholes_.find(place); whole != wholes_.end()) {
+    return receive(whole->second, grad);
+  }
   const auto found = by_place_.find(place);
   if (found == by_place_.end()) {
     throw Error(Status::InvalidArgument, "a gradient came of something that is not trained");
   }
-  Parameter& parameter = *found->second;
+  add_gradient(*found->second, grad);
+}
+
+void Parameters::receive(const Whole& whole, const at::Tensor& weight_grad) {
+  const auto grads = whole.trainer->back(whole.update(), whole.target, base_of(whole),
+                                         weight_grad.to(at::kFloat).contiguous());
+  for (const auto& [name, grad] : grads) {
+    const auto part = std::ranges::find(whole.parts, name, &Parameter::name);
+    if (part == whole.parts.end()) {
+      throw Error(Status::Internal,
+                  fmt::format("a gradient came for \"{}\", which is no part", name));
+    }
+    add_gradient(**part, grad);
+  }
+}
+
+void Parameters::add_gradient(Parameter& parameter, const at::Tensor& grad) {
   if (grad.sizes() != parameter.value.sizes()) {
     throw Error(Status::InvalidArgument,
                 fmt::format("the gradient of {} is {}, expected {}", parameter.name,
@@ -116,6 +164,9 @@ void Parameters::clear_gradients() {
 void Parameters::publish() {
   for (Parameter& parameter : parameters_) {
     if (parameter.shown.defined()) parameter.shown.copy_(parameter.value);
+  }
+  for (auto& [place, whole] : wholes_) {
+    whole.shown.copy_(whole.trainer->whole(whole.update(), whole.target, base_of(whole)));
   }
   weights_.values_changed();
 }

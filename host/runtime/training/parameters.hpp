@@ -13,6 +13,7 @@
 
 #include "gesso/ext/training.h"
 #include "runtime/instance.hpp"
+#include "runtime/training/delta_trainer.hpp"
 
 namespace gesso::runtime {
 
@@ -43,6 +44,10 @@ class Parameters {
   void train_weights(const std::function<bool(const std::string&)>& wanted);
   /// Trains an update of a target; A [rank, in], B [out, rank].
   void train_lora(size_t target, const at::Tensor& a, const at::Tensor& b);
+  /// Trains a new update of another form, which `trainer` knows: the component sees the whole
+  /// weight and gives its gradient.
+  void train_whole(size_t target, const std::shared_ptr<const DeltaTrainer>& trainer, int64_t rank,
+                   uint64_t seed);
   /// Shows what is trained to the component, or what was there before; the values stay.
   void show(bool shown);
 
@@ -61,8 +66,20 @@ class Parameters {
 
  private:
   using Place = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;
+  /// An update that is no low-rank one.
+  struct Whole {
+    DeltaTarget target;
+    std::shared_ptr<const DeltaTrainer> trainer;
+    std::vector<Parameter*> parts;
+    at::Tensor shown;  // the weight with it, in the type that is computed with
+
+    DeltaTrainer::Named update() const;
+  };
   void add(const Place& place, std::string name, at::Tensor value);
   void receive(const Place& place, const at::Tensor& grad);
+  void receive(const Whole& whole, const at::Tensor& weight_grad);
+  void add_gradient(Parameter& parameter, const at::Tensor& grad);
+  at::Tensor base_of(const Whole& whole) const;
 
   Instance& instance_;
   gesso_weights& weights_;
@@ -70,6 +87,7 @@ class Parameters {
   std::map<Place, Parameter*> by_place_;
   std::vector<TrainedLora> loras_;
   std::vector<std::pair<TrainableWeight, Parameter*>> trained_weights_;
+  std::map<Place, Whole> wholes_;
   gesso_grad_sink_t sink_;
 };
 

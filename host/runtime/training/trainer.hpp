@@ -47,6 +47,7 @@ class Trainer {
   void choose_parameters();
   void train_component(const config::TrainablePart& part);
   void train_lora();
+  void train_whole_updates();
   void add_preset();
   void start_from_checkpoint();
   Parameters* parameters_of(const std::string& role) const;

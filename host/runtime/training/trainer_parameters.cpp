@@ -62,11 +62,7 @@ void Trainer::train_component(const config::TrainablePart& part) {
 
 void Trainer::train_lora() {
   const config::LoraPlan& lora = *plan_.lora;
-  if (lora.kind != "lora") {
-    throw Error(Status::NotSupported,
-                fmt::format("{}: lora_kind \"{}\" cannot be trained yet; \"lora\" can", plan_.name,
-                            lora.kind));
-  }
+  if (lora.kind != "lora") return train_whole_updates();
   Instance& instance = run_.parts.get(lora.role);
   const auto targets = instance.weights()->targets();
   std::map<size_t, std::pair<at::Tensor, at::Tensor>> given;
@@ -99,6 +95,21 @@ void Trainer::train_lora() {
   sets_.push_back(std::move(set));
   attributes_.push_back(lora.attribute);
   if (plan_.loss == config::Loss::TrajectoryImitation) teacher_ = std::move(teacher);
+}
+
+/// DoRA, LoKr: updates that the plugin of their form trains.
+void Trainer::train_whole_updates() {
+  const config::LoraPlan& lora = *plan_.lora;
+  Instance& instance = run_.parts.get(lora.role);
+  const auto targets = instance.weights()->targets();
+  const auto trainer =
+      std::make_shared<const DeltaTrainer>(run_.parts, *run_.plan.registry, lora.kind);
+  auto set = std::make_unique<Parameters>(instance);
+  for (const size_t target : choose_targets(lora.targets, targets)) {
+    set->train_whole(target, trainer, lora.rank, draw(plan_.seed, kLora, target));
+  }
+  sets_.push_back(std::move(set));
+  attributes_.push_back(lora.attribute);
 }
 
 void Trainer::add_preset() {

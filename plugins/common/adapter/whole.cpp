@@ -1,8 +1,12 @@
 #include "adapter/whole.hpp"
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/matmul.h>
 #include <c10/core/InferenceMode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "gesso/cpp/torch.hpp"
 
@@ -30,7 +34,8 @@ Norm norm_of(const Module& module, int64_t out, int64_t in) {
 }
 
 /// `changed` with norms of the magnitude. Both are of one slice.
-at::Tensor with_magnitude(const at::Tensor& changed, const Module& module, const Slice& slice) {
+at::Tensor with_magnitude(const at::Tensor& changed, const Parts& parts, const Slice& slice) {
+  const Module& module = parts.module;
   const int64_t out = changed.size(0) * slice.parts, in = changed.size(1);
   const Norm norm = norm_of(module, out, in);
   if (norm == Norm::Columns && slice.parts > 1) {
@@ -39,9 +44,16 @@ at::Tensor with_magnitude(const at::Tensor& changed, const Module& module, const
   }
   const int64_t axis = norm == Norm::Rows ? 1 : 0;
   const at::Tensor length = at::linalg_vector_norm(changed, 2, {axis}, /*keepdim=*/true);
-  at::Tensor magnitude = torch::borrow(module.at(kMagnitude)).to(at::kFloat).flatten();
+  at::Tensor magnitude = parts.tensor(kMagnitude).flatten();
   magnitude = norm == Norm::Rows ? rows_of(magnitude, slice).unsqueeze(1) : magnitude.unsqueeze(0);
   return changed * (magnitude / length);
+}
+
+/// The weight with the part of the module's update that belongs to a slice.
+at::Tensor changed_weight(const at::Tensor& base, const Parts& parts, const Targets& targets,
+                          const Slice& slice, Update update) {
+  const at::Tensor changed = base + rows_of(update(parts, targets), slice);
+  return parts.module.find(kMagnitude) ? with_magnitude(changed, parts, slice) : changed;
 }
 
 class WholeSet : public DeltaSet {
@@ -64,12 +76,9 @@ class WholeSet : public DeltaSet {
   Tensor materialize(const Call&, size_t index, gesso_tensor_t* base) override {
     const c10::InferenceMode guard;
     const Source& source = sources_.at(index);
-    const at::Tensor update = rows_of(update_(*source.module, targets_), source.slice);
-    at::Tensor changed = torch::borrow(base) + update;
-    if (source.module->find(kMagnitude)) {
-      changed = with_magnitude(changed, *source.module, source.slice);
-    }
-    return torch::give(changed.contiguous());
+    return torch::give(
+        changed_weight(torch::borrow(base), Parts(*source.module), targets_, source.slice, update_)
+            .contiguous());
   }
 
  private:
@@ -80,7 +89,7 @@ class WholeSet : public DeltaSet {
   /// Finds faults when the file is opened, not in the middle of a run.
   void check(const Module& module) const {
     const c10::InferenceMode guard;
-    const at::Tensor update = update_(module, targets_);
+    const at::Tensor update = update_(Parts(module), targets_);
     for (const Slice& slice : module.slices) {
       const gesso_target_t& target = targets_[slice.target];
       const int64_t rows = target.out_features * slice.parts;
@@ -101,16 +110,53 @@ class WholeSet : public DeltaSet {
 
 }  // namespace
 
-at::Tensor float_matrix(const Module& module, const std::string& part) {
-  const DLTensor& t = module.at(part);
-  const Extents extents = matrix_extents(t, module.key(part));
-  return torch::borrow(t).to(at::kFloat).reshape({extents.rows, extents.columns});
+at::Tensor Parts::tensor(const std::string& part) const {
+  const auto found = leaves_.find(part);
+  if (found != leaves_.end()) return found->second;
+  const at::Tensor numbers = torch::borrow(module.at(part)).to(at::kFloat);
+  if (!tracked_) return numbers;
+  return leaves_[part] = numbers.detach().clone().requires_grad_(true);
 }
 
-at::Tensor low_rank_update(const Module& module, const Targets& targets) {
-  const Pair pair = read_pair(module, targets);
-  return at::matmul(float_matrix(module, kUp), float_matrix(module, kDown))
-      .mul_(module.alpha_over(pair.rank()));
+at::Tensor Parts::matrix(const std::string& part) const {
+  const Extents extents = matrix_extents(module.at(part), module.key(part));
+  return tensor(part).reshape({extents.rows, extents.columns});
+}
+
+at::Tensor low_rank_update(const Parts& parts, const Targets& targets) {
+  const Pair pair = read_pair(parts.module, targets);
+  return at::matmul(parts.matrix(kUp), parts.matrix(kDown))
+      .mul(parts.module.alpha_over(pair.rank()));
+}
+
+std::vector<NamedPart> back_whole(std::span<const gesso_named_tensor_t> tensors,
+                                  const gesso_target_t& target, gesso_tensor_t* base,
+                                  gesso_tensor_t* weight_grad, Update update) {
+  const Targets targets(std::span(&target, 1));
+  const Modules modules = group(tensors, targets);
+  if (modules.list.size() != 1 || modules.list[0].slices.size() != 1) {
+    throw Error(Status::BadData,
+                std::string(target.name) + ": expected the parts of one update of it");
+  }
+  const Module& module = modules.list[0];
+  const Parts parts(module, /*tracked=*/true);
+  const at::AutoGradMode mode(true);
+  const at::Tensor whole =
+      changed_weight(torch::borrow(base), parts, targets, module.slices[0], update);
+  std::vector<at::Tensor> leaves;
+  for (const auto& [part, leaf] : parts.leaves()) leaves.push_back(leaf);
+  const auto grads = ::torch::autograd::grad({whole}, leaves, {torch::borrow(weight_grad)});
+  std::vector<NamedPart> named;
+  size_t place = 0;
+  for (const auto& [part, leaf] : parts.leaves()) {
+    named.push_back({module.key(part), torch::give(grads[place++].contiguous())});
+  }
+  return named;
+}
+
+at::Tensor uniform(std::vector<int64_t> shape, double bound, uint64_t seed) {
+  auto generator = at::detail::createCPUGenerator(seed);
+  return at::empty(shape, at::kFloat).uniform_(-bound, bound, generator);
 }
 
 std::unique_ptr<DeltaSet> open_whole(std::span<const gesso_named_tensor_t> tensors,

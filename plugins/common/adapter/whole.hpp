@@ -8,17 +8,33 @@
 #include <memory>
 
 #include "adapter/modules.hpp"
+#include "gesso/cpp/delta_training.hpp"
 
 namespace gesso::adapter {
 
-/// The update of a whole module [out, in] in float32.
-using Update = at::Tensor (*)(const Module& module, const Targets& targets);
+/// The parts of a module as float32 tensors; on request leaves of autograd.
+class Parts {
+ public:
+  explicit Parts(const Module& module, bool tracked = false) : module(module), tracked_(tracked) {}
+  /// A 1 x 1 convolution counts as a matrix. @throws Error BadData
+  at::Tensor matrix(const std::string& part) const;
+  /// Of any shape. @throws Error BadData when it is missing
+  at::Tensor tensor(const std::string& part) const;
+  /// The leaves that were asked for.
+  const std::map<std::string, at::Tensor>& leaves() const { return leaves_; }
 
-/// A part as a float32 matrix; a 1 x 1 convolution counts as one. @throws Error BadData
-at::Tensor float_matrix(const Module& module, const std::string& part);
+  const Module& module;
+
+ private:
+  bool tracked_;
+  mutable std::map<std::string, at::Tensor> leaves_;
+};
+
+/// The update of a whole module [out, in] in float32. Nothing that autograd keeps is written over.
+using Update = at::Tensor (*)(const Parts& parts, const Targets& targets);
 
 /// up @ down * alpha / rank.
-at::Tensor low_rank_update(const Module& module, const Targets& targets);
+at::Tensor low_rank_update(const Parts& parts, const Targets& targets);
 
 /// Every module of a file, through `update`; with a magnitude, DoRA's rule on top of it:
 /// W' = magnitude * (W + update) / norm, of each output row or of each input column, whichever the
@@ -28,5 +44,14 @@ at::Tensor low_rank_update(const Module& module, const Targets& targets);
 std::unique_ptr<DeltaSet> open_whole(std::span<const gesso_named_tensor_t> tensors,
                                      std::span<const gesso_target_t> targets, const char* form,
                                      Update update);
+
+/// The way back of one update of one weight, by the names of its parts.
+/// @throws Error  BadData unless the parts are one module of the target
+std::vector<NamedPart> back_whole(std::span<const gesso_named_tensor_t> tensors,
+                                  const gesso_target_t& target, gesso_tensor_t* base,
+                                  gesso_tensor_t* weight_grad, Update update);
+
+/// Numbers uniform between -bound and bound.
+at::Tensor uniform(std::vector<int64_t> shape, double bound, uint64_t seed);
 
 }  // namespace gesso::adapter

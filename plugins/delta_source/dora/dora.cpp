@@ -10,13 +10,19 @@
 //   path = "style-dora.safetensors"
 //
 // Source: docs/numerics.md; LyCORIS, modules/locon.py (weight decomposition).
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+
 #include "adapter/whole.hpp"
 #include "gesso/cpp/plugin.hpp"
+#include "gesso/cpp/torch.hpp"
 
 namespace gesso::dora {
 namespace {
 
-class Source : public Component<Source, DeltaSourceInterface> {
+class Source : public Component<Source, DeltaSourceInterface, DeltaTrainingInterface> {
  public:
   static constexpr Info info{
       .id = "org.gesso.dora.source",
@@ -27,6 +33,27 @@ class Source : public Component<Source, DeltaSourceInterface> {
   std::unique_ptr<DeltaSet> open(std::span<const gesso_named_tensor_t> tensors,
                                  std::span<const gesso_target_t> targets) {
     return adapter::open_whole(tensors, targets, "dora", adapter::low_rank_update);
+  }
+
+  static constexpr const char* kinds[] = {"dora", nullptr};
+  /// PEFT's names and beginning: A random, B zero, the length of each row as it is.
+  std::vector<NamedPart> begin(const NewDelta& of) {
+    const std::string name = of.target.name;
+    const int64_t in = of.target.in_features, out = of.target.out_features;
+    const double bound = 1 / std::sqrt(static_cast<double>(in));
+    std::vector<NamedPart> parts;
+    parts.push_back({name + ".lora_A.default.weight",
+                     torch::give(adapter::uniform({of.rank, in}, bound, of.seed))});
+    parts.push_back(
+        {name + ".lora_B.default.weight", torch::give(at::zeros({out, of.rank}, at::kFloat))});
+    parts.push_back({name + ".lora_magnitude_vector.default.weight",
+                     torch::give(at::linalg_vector_norm(torch::borrow(of.base), 2, {1}))});
+    return parts;
+  }
+  std::vector<NamedPart> back(std::span<const gesso_named_tensor_t> parts,
+                              const gesso_target_t& target, gesso_tensor_t* base,
+                              gesso_tensor_t* weight_grad) {
+    return adapter::back_whole(parts, target, base, weight_grad, adapter::low_rank_update);
   }
 };
 

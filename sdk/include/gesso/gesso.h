@@ -5,6 +5,7 @@
 #include "abi.h"
 #include "ext/codec_training.h"
 #include "ext/control_training.h"
+#include "ext/delta_training.h"
 #include "ext/initial_weights.h"
 #include "ext/injection.h"
 #include "ext/training.h"

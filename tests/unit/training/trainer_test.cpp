@@ -165,17 +165,7 @@ TEST_CASE("held-out items give a loss that training does not see") {
 TEST_CASE("trajectory imitation and direct distillation run, and the teacher stays as it was") {
   for (const auto loss : {config::Loss::DirectDistill, config::Loss::TrajectoryImitation}) {
     Workshop shop(1);
-    data::CacheWriter writer(shop.folder.path / "pairs", {{"test", true}});
-    data::CacheEntry entry;
-    entry.where = "items.csv:2";
-    entry.extent = {32, 32, 5};
-    entry.extra = {{"seed", 3}, {"num_inference_steps", 2}};
-    entry.tensors = {runtime::named_tensor("input_latents", random({16, 4, 4}, 1)),
-                     runtime::named_tensor("prompt_embeds", random({5, 48}, 2)),
-                     runtime::named_tensor("negative_prompt_embeds", random({3, 48}, 3))};
-    writer.add(entry);
-    writer.finish(1);
-    shop.plan.data.base_path = shop.folder.path / "pairs";
+    shop.use_pair();
     shop.plan.loss = loss;
     shop.plan.teacher_steps = 6;
     shop.plan.student_steps = 2;

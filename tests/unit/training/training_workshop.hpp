@@ -64,6 +64,21 @@ class Workshop {
     writer.add(entry);
   }
 
+  /// From now on the only item has a seed and two steps: distillation sees the same each time.
+  void use_pair() {
+    data::CacheWriter writer(folder.path / "pairs", {{"test", true}});
+    data::CacheEntry entry;
+    entry.where = "items.csv:2";
+    entry.extent = {32, 32, 5};
+    entry.extra = {{"seed", 3}, {"num_inference_steps", 2}};
+    entry.tensors = {runtime::named_tensor("input_latents", random({16, 4, 4}, 1)),
+                     runtime::named_tensor("prompt_embeds", random({5, 48}, 2)),
+                     runtime::named_tensor("negative_prompt_embeds", random({3, 48}, 3))};
+    writer.add(entry);
+    writer.finish(1);
+    plan.data.base_path = folder.path / "pairs";
+  }
+
   nlohmann::json train(runtime::TrainReport& report, const runtime::Watch& watch = {}) {
     return runtime::LoadedPipeline(plan.pipeline, watch).train(plan, report, watch);
   }
