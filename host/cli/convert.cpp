@@ -1,5 +1,6 @@
 // gesso convert: weights in another layout, container or storage format.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
+#include "cli/scaled_file.hpp"
 #include "cli/tables.hpp"
 
 namespace gesso::cli {
@@ -23,9 +25,14 @@ constexpr const char* kExamples = R"(Examples:
   gesso convert transformer/ z-image-q8.gguf --format q8_0
   gesso convert z-image-q8.gguf z-image.safetensors --format bf16
   gesso convert vae/ ae.safetensors --layout bfl
+  gesso convert style.safetensors style-kohya.safetensors --layout kohya        a LoRA in another dialect
+  gesso convert transformer/ merged.safetensors --lora style.safetensors@0.8    a LoRA merged into weights
+  gesso convert a.safetensors both.safetensors --lora b.safetensors --rank 32   two LoRAs as one
+  gesso convert tuned.safetensors lora.safetensors --base transformer/ --rank 32   a LoRA out of what was trained
 
-Layouts are those of the component's manifest; "diffusers" and "diffsynth" are its own names. Formats are those of
-gesso quantize. Values are copied bit for bit unless a format is named.)";
+Layouts are those of the component's manifest; "diffusers" and "diffsynth" are its own names. Those of LoRAs: diffsynth,
+bare, peft, diffusers, diffusion_model (ai-toolkit), comfy (fused qkv), kohya (musubi), lora_down. Formats are those of
+gesso quantize; of LoRAs f32, bf16, f16. Values are copied bit for bit unless a format is named.)";
 
 class ConvertCommand {
  public:
@@ -55,6 +62,22 @@ class ConvertCommand {
     add_text(command, "--max-shard-size", "max_shard_size",
              "Several files of at most this size, with an index: 5GB, 500MiB")
         ->type_name("SIZE");
+    command
+        ->add_option(
+            "--lora", loras_,
+            "Adds a LoRA to the weights, or to the LoRA, that IN is; with a scale behind @ "
+            "if it is not 1. May be repeated")
+        ->type_name("FILE[@SCALE]")
+        ->allow_extra_args(false);
+    command->add_option("--scale", scale_, "Of IN, if that is a LoRA")->type_name("NUMBER");
+    add_text(command, "--base", "base",
+             "Weights that IN was made of: OUT is the LoRA that is nearest to the difference")
+        ->type_name("WEIGHTS");
+    command->add_option("--rank", rank_, "Of the LoRA; without it several LoRAs as one are exact")
+        ->check(CLI::PositiveNumber)
+        ->type_name("N");
+    command->add_flag("--allow-unmatched", allow_unmatched_,
+                      "Leaves out keys of LoRAs that match no weight, with a warning");
     command->add_flag("--json", json_, "One JSON object per event on stdout, the report last");
     command->add_flag("--quiet", quiet_, "Only errors and warnings");
   }
@@ -63,6 +86,10 @@ class ConvertCommand {
     prepare_folder(output_);
     ValueList values;
     values.set_text("input", input_).set_text("output", output_);
+    if (command.count("--scale") > 0) values.set_real("scale", scale_);
+    if (rank_ > 0) values.set_integer("rank", rank_);
+    if (allow_unmatched_) values.set_boolean("allow_unmatched", true);
+    set_loras(values);
     if (command.count("--prefix") > 0) values.set_text("prefix", prefix_);
     for (const auto& [key, value] : texts_) {
       if (!value.empty()) values.set_text(key.c_str(), value);
@@ -87,6 +114,19 @@ class ConvertCommand {
         ->allow_extra_args(false);
   }
 
+  void set_loras(ValueList& values) const {
+    if (loras_.empty()) return;
+    std::vector<std::string> files;
+    std::vector<double> scales;
+    for (const std::string& text : loras_) {
+      const ScaledFile lora = split_scale(text);
+      files.push_back(lora.file);
+      scales.push_back(lora.scale);
+    }
+    values.set_texts("loras", files);
+    values.set_reals("lora_scales", scales);
+  }
+
   void report(json report) const {
     if (json_) {
       report["event"] = "result";
@@ -95,6 +135,7 @@ class ConvertCommand {
     }
     for (const json& file : report["files"]) fmt::print("{}\n", text(file));
     if (quiet_) return;
+    if (report.contains("modules")) return tell_lora(report);
     fmt::print(stderr, "{}: layout {} to {}, {} weights, {} from {}, {:.1f} s\n",
                text(report["component"]), text(report["from"]["layout"]),
                text(report["to"]["layout"]), text(report["tensors"]),
@@ -102,11 +143,25 @@ class ConvertCommand {
                report["seconds"].get<double>());
   }
 
+  static void tell_lora(const json& report) {
+    const std::string error = report["error"].is_null()
+                                  ? ""
+                                  : fmt::format(", {:.3g} % of the change is missing",
+                                                100 * report["error"].get<double>());
+    fmt::print(stderr, "{}: LoRA, dialect {}, {} modules, rank {}, {}{}, {:.1f} s\n",
+               text(report["component"]), text(report["to"]["dialect"]), text(report["modules"]),
+               fmt::join(report["ranks"].get<std::vector<int64_t>>(), ", "),
+               bytes_text(report["bytes_after"]), error, report["seconds"].get<double>());
+  }
+
   const Common& common_;
   std::string input_, output_, prefix_;
   std::map<std::string, std::string> texts_;
   std::map<std::string, std::vector<std::string>> lists_;
-  bool json_ = false, quiet_ = false;
+  std::vector<std::string> loras_;
+  double scale_ = 1;
+  int64_t rank_ = 0;
+  bool allow_unmatched_ = false, json_ = false, quiet_ = false;
 };
 
 }  // namespace

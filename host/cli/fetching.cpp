@@ -30,4 +30,24 @@ void tell_fetched(const json& report) {
   fmt::print(stderr, "fetched {} files, {}\n", files, bytes_text(report["received_bytes"]));
 }
 
+void fetch_missing(app::Engine& engine, const std::string& file,
+                   const std::vector<std::string>& overrides, ProgressStyle style) {
+  const json question{{"path", file}, {"set", overrides}};
+  for (const json& model : json::parse(engine.ask("missing_models", question.dump()))) {
+    ValueList values;
+    for (const auto& [key, value] : model.items()) {
+      if (value != "") values.set_text(key, value.get<std::string>());
+    }
+    Progress progress(style);
+    const bool told = style == ProgressStyle::Bar || style == ProgressStyle::Lines;
+    progress.remark(fmt::format("fetching {}:{} from {}", text(model["model"]),
+                                text(model["origin_file_pattern"]),
+                                text(model["download_source"])));
+    app::Job job =
+        engine.start("pull", values, [&](const gesso_event_t& event) { progress.show(event); });
+    wait_or_fail(job);
+    if (told) tell_fetched(json::parse(job.report()));
+  }
+}
+
 }  // namespace gesso::cli

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/fetching.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
@@ -49,6 +50,7 @@ class Image2LoraCommand {
       inputs.push_back({fmt::format("image2lora_images.{}", inputs.size()), &picture});
     }
     app::Engine engine = common_.engine();
+    fetch_missing(engine, file_, sets_, chosen_style(json_, quiet_));
     app::Pipeline pipeline = engine.load(file_, sets_);
     make(pipeline, inputs);
   }

@@ -1,5 +1,6 @@
 // gesso inspect: what weight files are.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cctype>
 #include <memory>
@@ -25,11 +26,39 @@ std::string upper(std::string name) {
   return name;
 }
 
-void print(const std::string& file, const json& answer, bool tensors) {
-  const json& total = answer["total"];
-  fmt::print("{}: {}\n", file, text(answer["summary"]));
-  fmt::print("  {} tensors, {} elements, {}\n", text(total["tensors"]), text(total["elements"]),
+void print_total(const json& total) {
+  fmt::print("  {} tensors, {} parameters, {}\n", text(total["tensors"]), text(total["parameters"]),
              bytes_text(total["size_bytes"]));
+}
+
+void print(const std::string& file, const json& answer, bool tensors);
+
+/// A folder in diffusers layout, part by part.
+void print_parts(const std::string& folder, const json& answer, bool tensors) {
+  fmt::print("{}: {}\n", folder, text(answer["summary"]));
+  print_total(answer["total"]);
+  for (const auto& [name, part] : answer["parts"].items()) print(name, part, tensors);
+}
+
+void print_adapter(const json& adapter) {
+  if (adapter.is_null() || adapter["modules"].empty()) return;
+  std::vector<std::string> modules;
+  for (const auto& [name, count] : adapter["modules"].items()) {
+    modules.push_back(fmt::format("{} x {}", count.dump(), name));
+  }
+  fmt::print("  modules: {}\n", fmt::join(modules, ", "));
+}
+
+void print(const std::string& file, const json& answer, bool tensors) {
+  if (answer.contains("parts")) return print_parts(file, answer, tensors);
+  fmt::print("{}: {}\n", file, text(answer["summary"]));
+  if (!answer.contains("total")) return;  // a folder with settings only
+  print_total(answer["total"]);
+  print_adapter(answer["adapter"]);
+  if (!answer["variants"].empty()) {
+    fmt::print("  variants: {}\n",
+               fmt::join(answer["variants"].get<std::vector<std::string>>(), ", "));
+  }
   for (const auto& [dtype, part] : answer["dtypes"].items()) {
     fmt::print("  {}: {} tensors, {}\n", dtype, text(part["tensors"]),
                bytes_text(part["size_bytes"]));
@@ -92,7 +121,10 @@ void run(const Common& common, const Options& options) {
   }
   if (!options.as_json) return;
   for (json& answer : answers) {
-    if (!options.tensors) answer.erase("tensors");
+    if (options.tensors) continue;
+    answer.erase("tensors");
+    if (!answer.contains("parts")) continue;
+    for (json& part : answer["parts"]) part.erase("tensors");
   }
   fmt::print("{}\n", (answers.size() == 1 ? answers[0] : answers).dump(2));
 }
@@ -103,7 +135,8 @@ void add_inspect(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
   CLI::App* inspect = app.add_subcommand("inspect", "Tell what weight files are");
   inspect->footer(
-      "Examples:\n  gesso inspect model.safetensors\n  gesso inspect transformer/ "
+      "Examples:\n  gesso inspect model.safetensors\n  gesso inspect Z-Image-Turbo/          all "
+      "parts of a model\n  gesso inspect transformer/ "
       "--tensors\n  gesso inspect --diff a.safetensors b.safetensors   exit code 1 when they "
       "differ");
   inspect->add_option("files", options->files, "Files, folders or patterns, each for itself")

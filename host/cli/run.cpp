@@ -12,11 +12,13 @@
 
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/fetching.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/memory_text.hpp"
 #include "cli/output.hpp"
 #include "cli/overrides.hpp"
 #include "cli/progress.hpp"
+#include "cli/scaled_file.hpp"
 
 namespace gesso::cli {
 namespace {
@@ -112,7 +114,9 @@ class RunCommand {
     const std::string file = !file_.empty() ? file_ : made ? pipeline_of(*made) : demo_pipeline();
 
     app::Engine engine = common_.engine();
-    app::Pipeline pipeline = engine.load(file, all_overrides(made));
+    const std::vector<std::string> overrides = all_overrides(made);
+    fetch_missing(engine, file, overrides, chosen_style(json_, quiet_));
+    app::Pipeline pipeline = engine.load(file, overrides);
     for (const std::string& lora : loras_) add_lora(pipeline, lora);
     const json output = json::parse(pipeline.describe()).at("output");
     prepare_folder(fixed_part(output.at("path")));
@@ -121,13 +125,10 @@ class RunCommand {
 
  private:
   static void add_lora(app::Pipeline& pipeline, const std::string& text) {
-    const size_t at = text.rfind('@');
-    double scale = 1.0;
-    const bool scaled =
-        at != std::string::npos && CLI::detail::lexical_cast(text.substr(at + 1), scale);
+    const ScaledFile lora = split_scale(text);
     ValueList values;
-    values.set_real("scale", scale);
-    pipeline.add_adapter(scaled ? text.substr(0, at) : text, values);
+    values.set_real("scale", lora.scale);
+    pipeline.add_adapter(lora.file, values);
   }
 
   std::vector<std::string> all_overrides(const std::optional<json>& made) const {

@@ -10,6 +10,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/fetching.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
@@ -95,6 +96,7 @@ class TrainCommand {
     if (!sets.empty()) values.set_texts("set", sets);
     Progress progress(chosen_style(json_, quiet_));
     app::Engine engine = common_.engine();
+    fetch_missing(engine, recipe_, sets, chosen_style(json_, quiet_));
     app::Job job =
         engine.start("train", values, [&](const gesso_event_t& event) { progress.show(event); });
     wait_minding_interrupts(job);

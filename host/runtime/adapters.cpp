@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "engine/config/adapters.hpp"
 #include "gesso/cpp/torch.hpp"
 #include "runtime/delta_reader.hpp"
 
@@ -43,35 +44,6 @@ gesso_weights& weights_of(const Parts& parts, const std::string& role) {
   throw Error(Status::NotFound, fmt::format("role \"{}\": {} has no weights that an adapter could "
                                             "update",
                                             role, parts.get(role).plan().info->id));
-}
-
-/// "a, b, c and 12 more".
-std::string some_of(const std::vector<std::string>& keys) {
-  constexpr size_t kMost = 10;
-  const auto shown = std::vector(keys.begin(), keys.begin() + std::min(kMost, keys.size()));
-  std::string text = fmt::format("{}", fmt::join(shown, ", "));
-  if (keys.size() > kMost) text += fmt::format(" and {} more", keys.size() - kMost);
-  return text;
-}
-
-void check_unmatched(const config::AdapterPlan& plan, const ReadAdapter& read, const Parts& parts) {
-  const std::string file = plan.files.empty() ? plan.name : plan.files.front().string();
-  const std::string family = weights::foreign_family(*plan.tensors);
-  const std::string looks = family.empty() ? "" : "; the file looks like " + family;
-  const std::string& component = parts.get(plan.role).plan().info->id;
-  if (read.deltas.empty()) {
-    throw Error(Status::Incompatible,
-                fmt::format("{}: none of its {} keys belongs to a weight of {} (role \"{}\"){}: {}",
-                            file, read.keys, component, plan.role, looks, some_of(read.unmatched)));
-  }
-  if (read.unmatched.empty()) return;
-  const std::string text =
-      fmt::format("{}: {} of {} keys match no weight of {}{}: {}", file, read.unmatched.size(),
-                  read.keys, component, looks, some_of(read.unmatched));
-  if (plan.strict) {
-    throw Error(Status::Incompatible, text + "; strict = false uses the others");
-  }
-  parts.messages().log(GESSO_LOG_WARNING, text);
 }
 
 }  // namespace
@@ -122,8 +94,11 @@ void Adapters::add(const config::AdapterPlan& plan, const CallScope& call) {
   }
   const gesso_weights& weights = weights_of(parts_, plan.role);
   auto adapter = std::make_unique<Adapter>();
-  adapter->read = read_adapter(parts_, plan, weights, call);
-  check_unmatched(plan, adapter->read, parts_);
+  adapter->read = read_adapter(parts_, plan, weights.targets(),
+                               torch::scalar_type(dl_type(weights.compute_type())), call);
+  const std::string remark = config::tell_unmatched(plan, parts_.get(plan.role).plan().info->id,
+                                                    adapter->read.keys, adapter->read.unmatched);
+  if (!remark.empty()) parts_.messages().log(GESSO_LOG_WARNING, remark);
   adapter->name = plan.name;
   adapter->role = plan.role;
   adapter->file = plan.files.empty() ? "" : plan.files.front().string();

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <ATen/ops/mm.h>
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 #include "gesso/cpp/torch.hpp"
 #include "gesso/ext/training.h"
 #include "gesso/kind/delta_source.h"
+#include "runtime/with_delta.hpp"
 
 namespace gesso::runtime {
 
@@ -105,18 +105,6 @@ class ShownDelta {
   uint32_t id_, flags_;
 };
 
-namespace {
-
-/// A weight with an update added, in float32.
-at::Tensor with_delta(const at::Tensor& base, const WeightDelta& delta) {
-  if (delta.a.defined()) {
-    return base + at::mm(delta.b.to(at::kFloat), delta.a.to(at::kFloat)) * delta.scale;
-  }
-  const at::Tensor whole = delta.replace(base);
-  return delta.scale == 1 ? whole : base + (whole - base) * delta.scale;
-}
-
-}  // namespace
 }  // namespace gesso::runtime
 
 using gesso::Error;

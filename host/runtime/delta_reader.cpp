@@ -28,9 +28,9 @@ class NamedTensors {
 /// A source with an opened file; closed with its last user.
 class OpenedSource {
  public:
-  OpenedSource(const Parts& parts, const config::AdapterPlan& plan, const gesso_weights& weights,
-               const CallScope& call)
-      : set_(plan.tensors), tensors_(*plan.tensors), targets_(weights.targets()) {
+  OpenedSource(const Parts& parts, const config::AdapterPlan& plan,
+               std::vector<DeltaTarget> targets, const CallScope& call)
+      : set_(plan.tensors), tensors_(*plan.tensors), targets_(std::move(targets)) {
     config::ComponentPlan component;
     component.role = "adapter";
     component.where = plan.where;
@@ -98,15 +98,22 @@ class OpenedSource {
   uint64_t count_ = 0;
 };
 
-WeightDelta low_rank(const gesso_delta_t& delta, const DeltaTarget& target, at::ScalarType type,
-                     const std::string& key) {
+WeightDelta low_rank(const gesso_delta_t& delta, const DeltaTarget& target,
+                     std::optional<at::ScalarType> type, const std::string& key) {
   WeightDelta made;
   if (delta.n_parts != 2) throw Error(Status::Internal, key + ": a low-rank update has two parts");
-  // Copied: the tensors must outlive the source.
-  made.a = torch::borrow(delta.parts[0]).to(type).clone();
-  made.b = torch::borrow(delta.parts[1]).to(type).clone();
+  const auto take = [&](gesso_tensor_t* part) {
+    const at::Tensor view = torch::borrow(part);
+    return type ? view.to(*type).clone() : view;  // copied: it must outlive the source
+  };
+  made.a = take(delta.parts[0]);
+  made.b = take(delta.parts[1]);
+  const auto is = [](int64_t extent, int64_t expected) {
+    return expected == 0 || extent == expected;
+  };
   const bool fits = made.a.dim() == 2 && made.b.dim() == 2 && made.a.size(0) == made.b.size(1) &&
-                    made.a.size(1) == target.in_features && made.b.size(0) == target.out_features;
+                    is(made.a.size(1), target.in_features) &&
+                    is(made.b.size(0), target.out_features);
   if (!fits) {
     throw Error(Status::Incompatible,
                 fmt::format("{}: parts {} and {} do not fit the weight \"{}\" [{}, {}]", key,
@@ -120,9 +127,9 @@ WeightDelta low_rank(const gesso_delta_t& delta, const DeltaTarget& target, at::
 }  // namespace
 
 ReadAdapter read_adapter(const Parts& parts, const config::AdapterPlan& plan,
-                         const gesso_weights& weights, const CallScope& call) {
-  const auto source = std::make_shared<OpenedSource>(parts, plan, weights, call);
-  const at::ScalarType type = torch::scalar_type(dl_type(weights.compute_type()));
+                         std::vector<DeltaTarget> targets, std::optional<at::ScalarType> type,
+                         const CallScope& call) {
+  const auto source = std::make_shared<OpenedSource>(parts, plan, std::move(targets), call);
   ReadAdapter read;
   read.keys = source->keys();
   for (uint64_t i = 0; i < source->count(); ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,12 @@ struct ReadAdapter {
   std::shared_ptr<void> source;        // what deltas of other forms than low rank are made by
 };
 
-/// Low-rank tensors are copied in the compute type of `weights`.
+/// @param targets  extents of 0 are not known: whatever the file has fits
+/// @param type     that low-rank tensors are copied in; nothing: they stay views of the file, which
+///                 `source` keeps
 /// @throws Error  the source's own; Incompatible for shapes that do not fit
 ReadAdapter read_adapter(const Parts& parts, const config::AdapterPlan& plan,
-                         const gesso_weights& weights, const CallScope& call);
+                         std::vector<DeltaTarget> targets, std::optional<at::ScalarType> type,
+                         const CallScope& call);
 
 }  // namespace gesso::runtime

@@ -8,6 +8,7 @@
 #include "gesso/abi.h"
 #include "runtime/generation.hpp"
 #include "runtime/machine.hpp"
+#include "runtime/opened_adapter.hpp"
 #include "runtime/training/initial_weights.hpp"
 
 namespace gesso::runtime {
@@ -42,6 +43,11 @@ class TorchRuntime : public Runtime {
 
 }  // namespace
 }  // namespace gesso::runtime
+
+extern "C" GESSO_EXPORT gesso::runtime::AdapterTools* gesso_adapter_tools() {
+  static gesso::runtime::TorchAdapterTools tools;
+  return &tools;
+}
 
 extern "C" GESSO_EXPORT gesso::runtime::Runtime* gesso_runtime_create(uint32_t threads) {
   if (threads) at::set_num_threads(static_cast<int>(threads));

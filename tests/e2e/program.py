@@ -24,7 +24,7 @@ class ProgramTest(unittest.TestCase):
     def gesso(self, *arguments, code=0, **environment):
         """Runs the program and checks its exit code."""
         done = subprocess.run([PROGRAM, *map(str, arguments)], cwd=self.folder, text=True,
-                              capture_output=True, env={**os.environ, **environment})
+                              capture_output=True, env={**os.environ, "DIFFSYNTH_SKIP_DOWNLOAD": "true", **environment})
         self.assertEqual(done.returncode, code, f"{arguments}\n{done.stdout}\n{done.stderr}")
         return done
 

@@ -7,6 +7,7 @@
 
 #include "engine/api/byte_progress.hpp"
 #include "engine/api/job_values.hpp"
+#include "engine/api/lora_jobs.hpp"
 #include "engine/api/weight_files.hpp"
 #include "engine/weights/checkpoint_writer.hpp"
 #include "engine/weights/convert_file.hpp"
@@ -21,17 +22,14 @@ namespace {
 constexpr const char* kJob = "convert";
 
 struct Request {
-  fs::path input, output;
+  fs::path input, output, base;
   std::string component;
   weights::ConvertOptions options;
+  std::vector<LoraInput> loras;  // that are added to the input
+  double scale = 1;              // of an input that is a LoRA
+  int64_t rank = 0;
+  bool allow_unmatched = false;
 };
-
-void warn(Job& job, const std::string& text) {
-  runtime::Event event;
-  event.type = runtime::Event::Warning;
-  event.text = text;
-  job.emit(event);
-}
 
 void warn_of(const weights::ConvertResult& result, const std::string& format, Job& job) {
   if (!result.left.empty()) {
@@ -53,7 +51,7 @@ void warn_of(const weights::ConvertResult& result, const std::string& format, Jo
   }
 }
 
-json report_of(const Recognised& found, const weights::ConvertResult& result, double seconds) {
+json report_of(const Recognised& found, const weights::ConvertResult& result) {
   json files = json::array();
   for (const fs::path& file : result.files) files.push_back(file.string());
   return {{"files", files},
@@ -67,38 +65,97 @@ json report_of(const Recognised& found, const weights::ConvertResult& result, do
           {"left", result.left},
           {"left_out", result.left_out},
           {"bytes_before", result.bytes_before},
-          {"bytes_after", result.bytes_after},
-          {"seconds", seconds}};
+          {"bytes_after", result.bytes_after}};
 }
 
-json convert(const Request& request, const registry::Registry& registry, Job& job) {
-  const auto start = std::chrono::steady_clock::now();
-  const auto set = weights::WeightSet::open(request.input);
-  refuse_input_as_output(set, request.output, kJob);
-  const Recognised found = recognise_component(set, registry, request.component);
-  ByteProgress progress(job, kJob);
+json convert_weights(const Request& request, const weights::WeightSet& set, const LoraWork& work) {
+  const Recognised found = recognise_component(set, *work.registry, request.component);
+  weights::WeightEdit edit;
+  if (!request.loras.empty()) {
+    edit = merging(work, request.loras, found, set, request.allow_unmatched);
+  }
+  ByteProgress progress(work.job, kJob);
   progress.start_stage();
   const auto result = weights::convert_file(
       set, *found.component->pattern, found.match, request.output, request.options,
       [&](uint64_t done, uint64_t total, const std::string& name) {
-        job.check_cancelled();
+        work.job.check_cancelled();
         progress.show(done, total, name);
-      });
-  warn_of(result, request.options.rule.format, job);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  return report_of(found, result, seconds.count());
+      },
+      edit);
+  warn_of(result, request.options.rule.format, work.job);
+  json report = report_of(found, result);
+  report["merged"] = request.loras.size();
+  return report;
+}
+
+/// What only weights have must not be given for a LoRA.
+void refuse_for_lora(const Request& request) {
+  const auto refuse = [](const char* what) {
+    throw Error(Status::InvalidArgument, fmt::format("convert: {} means nothing for a LoRA", what));
+  };
+  const weights::ConvertOptions& options = request.options;
+  if (weights::is_gguf(request.output)) refuse("a file that ends with .gguf");
+  if (options.prefix) refuse("prefix");
+  if (options.max_shard_bytes > 0) refuse("max_shard_size");
+  if (!options.rule.target_modules.empty()) refuse("target_modules");
+  if (!options.rule.exclude_modules.empty()) refuse("exclude_modules");
+}
+
+json convert(const Request& request, const LoraWork& work) {
+  const auto set = weights::WeightSet::open(request.input);
+  refuse_input_as_output(set, request.output, kJob);
+  const LoraOptions lora{request.output,         request.component,
+                         request.options.layout, request.options.rule.format,
+                         request.rank,           request.allow_unmatched};
+  if (!request.base.empty()) {
+    refuse_for_lora(request);
+    return extract_lora(work, set, request.base, lora);
+  }
+  if (is_adapter(set, *work.registry)) {
+    refuse_for_lora(request);
+    std::vector<LoraInput> all{{request.input, request.scale}};
+    all.insert(all.end(), request.loras.begin(), request.loras.end());
+    return convert_loras(work, all, lora);
+  }
+  if (request.rank > 0 || request.scale != 1) {
+    throw Error(Status::InvalidArgument,
+                fmt::format("convert: {}: is no LoRA; {} means nothing for weights", set.describe(),
+                            request.rank > 0 ? "rank" : "scale"));
+  }
+  return convert_weights(request, set, work);
+}
+
+std::vector<LoraInput> read_loras(const JobValues& values) {
+  std::vector<LoraInput> loras;
+  for (const std::string& path : values.texts("loras")) loras.push_back({path, 1.0});
+  const std::vector<double> scales = values.reals("lora_scales");
+  if (scales.size() > loras.size() || (!scales.empty() && scales.size() != loras.size())) {
+    throw Error(Status::InvalidArgument,
+                fmt::format("convert: lora_scales: expected as many as loras ({}), found {}",
+                            loras.size(), scales.size()));
+  }
+  for (size_t i = 0; i < scales.size(); ++i) loras[i].scale = scales[i];
+  return loras;
 }
 
 }  // namespace
 
-Job::Body conversion(std::shared_ptr<registry::Registry> registry, const json& values_json) {
+Job::Body conversion(std::shared_ptr<registry::Registry> registry,
+                     std::function<runtime::AdapterTools&()> tools, const json& values_json) {
   const JobValues values(kJob, values_json,
                          {"input", "output", "component", "layout", "prefix", "format",
-                          "target_modules", "exclude_modules", "max_shard_size"});
-  Request request{values.text("input", JobValues::Required),
-                  values.text("output", JobValues::Required),
-                  values.text("component"),
-                  {}};
+                          "target_modules", "exclude_modules", "max_shard_size", "loras",
+                          "lora_scales", "scale", "base", "rank", "allow_unmatched"});
+  Request request;
+  request.input = values.text("input", JobValues::Required);
+  request.output = values.text("output", JobValues::Required);
+  request.base = values.text("base");
+  request.component = values.text("component");
+  request.loras = read_loras(values);
+  request.scale = values.real("scale", 1.0);
+  request.rank = values.integer("rank", 0, 0, 65536);
+  request.allow_unmatched = values.flag("allow_unmatched");
   request.options.layout = values.text("layout");
   if (values.has("prefix")) request.options.prefix = values.text("prefix");
   request.options.rule = {values.text("format"), values.texts("target_modules"),
@@ -112,8 +169,18 @@ Job::Body conversion(std::shared_ptr<registry::Registry> registry, const json& v
     throw Error(Status::InvalidArgument,
                 "convert: target_modules and exclude_modules need a format");
   }
-  return [registry = std::move(registry), request](Job& job) {
-    return convert(request, *registry, job);
+  if (!request.base.empty() && request.rank == 0) {
+    throw Error(Status::InvalidArgument, "convert: base needs a rank for the LoRA, such as 32");
+  }
+  if (!request.base.empty() && !request.loras.empty()) {
+    throw Error(Status::InvalidArgument, "convert: base and loras: expected one of them");
+  }
+  return [registry = std::move(registry), tools = std::move(tools), request](Job& job) {
+    const auto start = std::chrono::steady_clock::now();
+    json report = convert(request, {registry, tools, job});
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    report["seconds"] = seconds.count();
+    return report;
   };
 }
 

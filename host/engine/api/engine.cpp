@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "engine/api/adapter_tools.hpp"
 #include "engine/api/conversion.hpp"
 #include "engine/api/model_jobs.hpp"
 #include "engine/api/quantization.hpp"
@@ -109,7 +110,13 @@ void Engine::start(std::string_view kind, const json& values, const SinkMaker& s
   if (kind == "synthesize") {
     body = synthesis(registry_, values);
   } else if (kind == "convert") {
-    body = conversion(registry_, values);
+    body = conversion(
+        registry_,
+        [this]() -> runtime::AdapterTools& {
+          runtime();  // sets the number of threads
+          return open_adapter_tools();
+        },
+        values);
   } else if (kind == "quantize") {
     body = quantization(values);
   } else if (kind == "measure") {

@@ -7,6 +7,7 @@
 
 #include "engine/api/byte_progress.hpp"
 #include "engine/api/job_values.hpp"
+#include "engine/config/pipeline.hpp"
 #include "engine/models/hub.hpp"
 #include "engine/models/pull.hpp"
 #include "engine/models/store.hpp"
@@ -138,6 +139,18 @@ std::vector<ModelRef> model_refs(const std::shared_ptr<registry::Registry>& regi
     add(refs, model);
   }
   return refs;
+}
+
+json missing_files(const std::shared_ptr<registry::Registry>& registry, const std::string& path,
+                   const std::vector<std::string>& overrides) {
+  json list = json::array();
+  for (const ModelRef& model : config::missing_models(registry, path, overrides)) {
+    list.push_back({{"model", model.model_id},
+                    {"origin_file_pattern", model.origin_file_pattern},
+                    {"download_source", models::source_of(model)},
+                    {"local_model_path", model.local_model_path}});
+  }
+  return list;
 }
 
 Job::Body pulling(std::shared_ptr<registry::Registry> registry, const json& values_json) {

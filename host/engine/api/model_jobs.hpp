@@ -17,6 +17,12 @@ namespace gesso::api {
 std::vector<models::ModelRef> model_refs(const std::shared_ptr<registry::Registry>& registry,
                                          const nlohmann::json& values);
 
+/// What a pipeline file or recipe needs and this machine lacks, as values of the job "pull":
+/// [{"model", "origin_file_pattern", "download_source", "local_model_path"}]; see
+/// config::missing_models.
+nlohmann::json missing_files(const std::shared_ptr<registry::Registry>& registry,
+                             const std::string& path, const std::vector<std::string>& overrides);
+
 /// The job "pull": fetches what the values name; also "revision", "connections", "stall_seconds".
 /// The report: {"models": [{"model_id", "source", "folder", "fetched": [], "present": [],
 /// "unchecked": []}], "received_bytes"}

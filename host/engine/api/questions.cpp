@@ -4,22 +4,20 @@
 #include <fmt/ranges.h>
 
 #include <filesystem>
-#include <set>
 #include <span>
 #include <vector>
 
 #include "engine/api/doctor.hpp"
 #include "engine/api/engine.hpp"
+#include "engine/api/inspection.hpp"
 #include "engine/api/model_jobs.hpp"
 #include "engine/api/schemas.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/config/pipeline.hpp"
 #include "engine/config/recipe_arguments.hpp"
 #include "engine/config/schema.hpp"
-#include "engine/registry/adapter_keys.hpp"
 #include "engine/registry/describe.hpp"
 #include "engine/weights/diff.hpp"
-#include "engine/weights/inspect.hpp"
 
 namespace gesso::api {
 
@@ -48,47 +46,8 @@ json schema(Engine& engine, const std::string& what) {
   return config::pipeline_schema(&registry, variant);
 }
 
-/// What a LoRA file holds and who reads it; null for other files.
-json adapter_json(const weights::WeightSet& set, const registry::Registry& registry) {
-  std::vector<std::string> names;
-  for (const weights::TensorInfo& tensor : set.tensors()) names.push_back(tensor.name);
-  const registry::ComponentInfo* source = registry::adapter_for(names, registry);
-  if (!source) return nullptr;
-  std::set<int64_t> ranks;
-  size_t pairs = 0;
-  for (const weights::TensorInfo& tensor : set.tensors()) {
-    const bool down = tensor.name.find("lora_A") != std::string::npos ||
-                      tensor.name.find("down") != std::string::npos;
-    if (!down || tensor.shape.size() < 2) continue;
-    ++pairs;
-    ranks.insert(tensor.shape[0]);
-  }
-  return {{"component", source->id}, {"pairs", pairs}, {"ranks", ranks}};
-}
-
-std::vector<weights::ComponentPattern> patterns_of(const registry::Registry& registry) {
-  std::vector<weights::ComponentPattern> patterns;
-  for (const registry::ComponentInfo& component : registry.components()) {
-    if (component.pattern) patterns.push_back(*component.pattern);
-  }
-  return patterns;
-}
-
-json inspect(Engine& engine, const std::string& path) {
-  const auto patterns = patterns_of(*engine.registry());
-  const auto set = weights::WeightSet::open(std::filesystem::path(path));
-  json answer = weights::inspect_json(set, patterns);
-  answer["adapter"] = adapter_json(set, *engine.registry());
-  if (!answer["adapter"].is_null()) {
-    const std::string family = answer["family"];
-    const json &pairs = answer["adapter"]["pairs"], &ranks = answer["adapter"]["ranks"];
-    const std::string low_rank =  // other forms have no pairs
-        ranks.empty() ? "" : fmt::format(" ({} pairs, rank {})", pairs.dump(), ranks.dump());
-    answer["summary"] = fmt::format("{}: is {}, read by {}{}", set.describe(),
-                                    family.empty() ? "an adapter" : family,
-                                    answer["adapter"]["component"].get<std::string>(), low_rank);
-  }
-  return answer;
+json inspect_path(Engine& engine, const std::string& path) {
+  return inspect(path, *engine.registry());
 }
 
 /// @param paths  a JSON list of two paths
@@ -131,6 +90,14 @@ json files_of_model(Engine& engine, const std::string& name) {
   return model_files(engine.registry(), name);
 }
 
+/// @param argument  the path of a pipeline file or recipe, or {"path", "set": [overrides]}
+json missing_models(Engine& engine, const std::string& argument) {
+  const json given = json::parse(argument, nullptr, /*allow_exceptions=*/false);
+  if (!given.is_object()) return missing_files(engine.registry(), argument, {});
+  return missing_files(engine.registry(), given.value("path", ""),
+                       given.value("set", std::vector<std::string>()));
+}
+
 json doctor(Engine& engine, const std::string&) { return doctor_json(engine); }
 
 struct Question {
@@ -140,12 +107,12 @@ struct Question {
 };
 
 constexpr Question kQuestions[] = {
-    {"plugins", false, plugins},   {"components", false, components},
-    {"variants", false, variants}, {"schema", false, schema},
-    {"inspect", true, inspect},    {"diff", true, diff},
-    {"check", true, check},        {"doctor", false, doctor},
-    {"models", false, models},     {"model_files", true, files_of_model},
-    {"recipe", true, recipe},
+    {"plugins", false, plugins},     {"components", false, components},
+    {"variants", false, variants},   {"schema", false, schema},
+    {"inspect", true, inspect_path}, {"diff", true, diff},
+    {"check", true, check},          {"doctor", false, doctor},
+    {"models", false, models},       {"model_files", true, files_of_model},
+    {"recipe", true, recipe},        {"missing_models", true, missing_models},
 };
 
 }  // namespace

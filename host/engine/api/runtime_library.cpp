@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "engine/api/adapter_tools.hpp"
 #include "engine/registry/search.hpp"
 #include "gesso/cpp/error.hpp"
 
@@ -31,14 +32,23 @@ dll::shared_library load(const std::filesystem::path& path) {
   }
 }
 
-}  // namespace
-
-std::unique_ptr<runtime::Runtime> open_runtime_library(uint32_t threads) {
+const dll::shared_library& runtime_library() {
   // Never destroyed: unloading would pull libtorch away under its own threads.
   static const dll::shared_library& library =
       *new dll::shared_library(load(registry::own_folder() / "libgesso_runtime.so"));
-  const auto create =
-      library.get<std::remove_pointer_t<runtime::CreateRuntime>>(runtime::kCreateRuntimeSymbol);
+  return library;
+}
+
+}  // namespace
+
+runtime::AdapterTools& open_adapter_tools() {
+  return *runtime_library().get<std::remove_pointer_t<runtime::GetAdapterTools>>(
+      runtime::kAdapterToolsSymbol)();
+}
+
+std::unique_ptr<runtime::Runtime> open_runtime_library(uint32_t threads) {
+  const auto create = runtime_library().get<std::remove_pointer_t<runtime::CreateRuntime>>(
+      runtime::kCreateRuntimeSymbol);
   return std::unique_ptr<runtime::Runtime>(create(threads));
 }
 

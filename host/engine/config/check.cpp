@@ -184,8 +184,12 @@ PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Regi
   for (const auto& [table, keys] : options.tables) vocabulary.add(table, keys);
   const json top = read_top_level(document, vocabulary, problems);
   plan.numerics = top.value("numerics", find_param(file_params(), "numerics")->preset);
-  const FileSettings file{top.value("dtype", find_param(file_params(), "dtype")->preset),
-                          top.value("local_model_path", "")};
+  FileSettings file{top.value("dtype", find_param(file_params(), "dtype")->preset),
+                    top.value("local_model_path", ""),
+                    top.value("download_source", ""),
+                    {},
+                    options.missing};
+  if (top.contains("skip_download")) file.skip_download = top["skip_download"].get<bool>();
 
   plan.local_model_path = file.local_model_path;
   if (plan.variant) {
@@ -195,7 +199,8 @@ PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Regi
     check_sizes(filled.roles, plan.components, problems);
     plan.memory = check_memory(document.find("memory"), vocabulary, problems);
     hand_to_policy(document, plan, problems);
-    if (filled.complete) plan.adapters = plan_adapters(document.find("adapters"), plan, problems);
+    if (filled.complete)
+      plan.adapters = plan_adapters(document.find("adapters"), file, plan, problems);
     if (filled.complete) check_defaults(*plan.variant, filled, params, place, problems);
   }
   plan.generate = check_generate(document.find("generate"), params,

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "engine/config/pipeline_plan.hpp"
 #include "engine/config/problem.hpp"
 #include "engine/config/table.hpp"
+#include "engine/models/model_ref.hpp"
 
 namespace gesso::config {
 
@@ -18,6 +20,8 @@ namespace gesso::config {
 struct CheckOptions {
   /// Roles whose files may be missing: what they would do is not asked for. Null: none.
   std::function<bool(const registry::Role&)> may_lack_files;
+  /// Gets what is to be fetched from hubs before the pipeline can be loaded. Null: nobody asks.
+  std::vector<models::ModelRef>* missing = nullptr;
   /// Further tables of the document, so that misplaced keys are advised.
   std::vector<std::pair<std::string, std::vector<registry::Param>>> tables;
 };
@@ -56,6 +60,9 @@ std::vector<registry::Param> table_params(const registry::ComponentInfo& info);
 struct FileSettings {
   std::string dtype;             // of components that do not say their own
   std::string local_model_path;  // "": the usual place
+  std::string download_source;   // "": the usual one
+  std::optional<bool> skip_download;
+  std::vector<models::ModelRef>* missing = nullptr;  // gets what is to be fetched, if anybody asks
 };
 
 /// Reads the tables and opens the files.

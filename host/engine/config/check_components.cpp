@@ -167,7 +167,7 @@ void check_path_value(const FilledRole& filled, const std::string& label, const 
 
 /// The files that model_id names, in the table or by the variant for its own component; put into
 /// `given` as its path.
-void find_model(const FilledRole& filled, const std::string& local_model_path, json& given,
+void find_model(const FilledRole& filled, const FileSettings& file, json& given,
                 Problems& problems) {
   const Role& role = *filled.role;
   const bool own = filled.info->id == role.component && !role.model_id.empty();
@@ -175,7 +175,10 @@ void find_model(const FilledRole& filled, const std::string& local_model_path, j
   if (!given.contains("model_id") && !own) return;
   const bool optional = filled.may_lack_files && !given.contains("model_id");
   models::ModelRef model;
-  model.local_model_path = local_model_path;
+  model.local_model_path = file.local_model_path;
+  model.download_source = given.value("download_source", file.download_source);
+  model.skip_download = file.skip_download;
+  if (given.contains("skip_download")) model.skip_download = given["skip_download"].get<bool>();
   model.model_id = given.value("model_id", role.model_id);
   json patterns =
       given.contains("model_id") ? json::array({""}) : json::array({role.origin_file_pattern});
@@ -184,7 +187,9 @@ void find_model(const FilledRole& filled, const std::string& local_model_path, j
     json paths = json::array();
     for (const std::string pattern : patterns) {
       model.origin_file_pattern = pattern;
-      for (const fs::path& file : models::find_local(model)) paths.push_back(file.string());
+      for (const fs::path& path : find_or_note(model, optional ? nullptr : file.missing)) {
+        paths.push_back(path.string());
+      }
     }
     given["path"] = filled.info->pattern ? paths : paths.front();
   } catch (const Error& error) {
@@ -194,11 +199,30 @@ void find_model(const FilledRole& filled, const std::string& local_model_path, j
   }
 }
 
-void open_weights_at(const FilledRole& filled, const json& paths,
+/// The renames of `state_dict`.
+std::vector<weights::RenameRule> read_state_dict(const FilledRole& filled, const json& given,
+                                                 Problems& problems) {
+  std::vector<weights::RenameRule> rules;
+  const json pairs = given.value("state_dict", json::array());
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const std::string expression = pairs[i][0];
+    try {
+      rules.push_back({std::regex(expression), expression, pairs[i][1]});
+    } catch (const std::regex_error& error) {
+      problems.error(filled.table->find("state_dict")->children[i].place,
+                     fmt::format("{}.state_dict: \"{}\" is no regular expression: {}",
+                                 filled.label(), expression, error.what()));
+    }
+  }
+  return rules;
+}
+
+void open_weights_at(const FilledRole& filled, const json& given,
                      const registry::Registry& registry, ComponentPlan& plan, Problems& problems) {
-  const std::vector<fs::path> files(paths.begin(), paths.end());
+  const std::vector<fs::path> files(given["path"].begin(), given["path"].end());
+  const auto renames = read_state_dict(filled, given, problems);
   try {
-    open_weights(plan, files, registry);
+    open_weights(plan, files, renames, registry);
   } catch (const Error& error) {
     const Node* path = filled.table ? filled.table->find("path") : nullptr;
     problems.error(path ? path->place : filled.place,
@@ -247,20 +271,21 @@ ComponentPlan plan_component(const FilledRole& filled, const registry::Registry&
   plan.where = filled.place.text();
   plan.info = filled.info;
   json given = read_component_table(filled, vocabulary, problems);
-  find_model(filled, file.local_model_path, given, problems);
+  find_model(filled, file, given, problems);
   plan.dtype = given.value("dtype", file.dtype);
   plan.storage = read_storage(filled, given, problems);
   plan.values = presets(*filled.info);
   plan.values.update(given);
   plan.memory = given.value("memory", json::object());
-  for (const char* key : {"id", "dtype", "model_id", "origin_file_pattern", "memory", "storage",
-                          "target_modules", "exclude_modules"}) {
+  for (const char* key :
+       {"id", "dtype", "model_id", "origin_file_pattern", "download_source", "skip_download",
+        "state_dict", "memory", "storage", "target_modules", "exclude_modules"}) {
     plan.values.erase(key);
   }
   if (filled.info->pattern) {
     plan.values.erase("path");
     if (given.contains("path")) {
-      open_weights_at(filled, given["path"], registry, plan, problems);
+      open_weights_at(filled, given, registry, plan, problems);
     }
     warn_of_storage(filled, plan, problems);
   } else if (given.contains("path")) {
@@ -315,9 +340,11 @@ std::vector<Param> table_params(const ComponentInfo& info) {
   std::vector<Param> params;
   const bool files = takes_path(info);
   for (const Param& param : component_params()) {
-    const bool names_files = param.key == "model_id" || param.key == "origin_file_pattern";
+    const bool names_files = param.key == "model_id" || param.key == "origin_file_pattern" ||
+                             param.key == "download_source" || param.key == "skip_download";
     const bool of_weights = param.key == "path" || param.key == "storage" ||
-                            param.key == "target_modules" || param.key == "exclude_modules";
+                            param.key == "state_dict" || param.key == "target_modules" ||
+                            param.key == "exclude_modules";
     if (of_weights ? info.pattern.has_value() : files || !names_files) {
       params.push_back(param);
     }

@@ -68,6 +68,32 @@ void flatten(const json& value, const std::string& prefix, json& flat) {
   }
 }
 
+/// Every layout behind the renames. Names of the file that tell a layout are not looked for: they
+/// are those before the renames.
+weights::ComponentPattern with_renames(weights::ComponentPattern pattern,
+                                       std::span<const weights::RenameRule> renames,
+                                       const weights::WeightSet& set) {
+  std::vector<std::string> names;
+  for (const weights::TensorInfo& tensor : set.tensors()) names.push_back(tensor.name);
+  for (const weights::RenameRule& rule : renames) {
+    bool used = false;
+    for (std::string& name : names) {
+      used = used || std::regex_search(name, rule.match);
+      name = std::regex_replace(name, rule.match, rule.into);
+    }
+    if (used) continue;
+    throw Error(
+        Status::InvalidArgument,
+        fmt::format("{}: state_dict: no tensor has a name like \"{}\"", set.describe(), rule.text));
+  }
+  for (weights::Layout& layout : pattern.layouts) {
+    layout.prefixes = {""};
+    layout.detect.clear();
+    layout.rename.insert(layout.rename.begin(), renames.begin(), renames.end());
+  }
+  return pattern;
+}
+
 }  // namespace
 
 json read_flat_config(const fs::path& folder) {
@@ -87,11 +113,24 @@ json read_flat_config(const fs::path& folder) {
   return flat;
 }
 
+std::vector<fs::path> find_or_note(const models::ModelRef& model,
+                                   std::vector<models::ModelRef>* missing) {
+  try {
+    return models::find_local(model);
+  } catch (const Error& error) {
+    const bool fetch = error.status() == Status::NotFound && models::may_fetch(model);
+    if (missing && fetch) missing->push_back(model);
+    throw;
+  }
+}
+
 void open_weights(ComponentPlan& plan, std::span<const fs::path> paths,
+                  std::span<const weights::RenameRule> renames,
                   const registry::Registry& registry) {
   const auto set = weights::WeightSet::open(paths);
   for (const weights::WeightFile& file : set.files()) plan.files.push_back(file.mapping->path());
-  const weights::ComponentPattern& pattern = *plan.info->pattern;
+  const weights::ComponentPattern pattern =
+      renames.empty() ? *plan.info->pattern : with_renames(*plan.info->pattern, renames, set);
   const weights::Match match = weights::match(set, pattern);
   if (!match.exact()) fail_to_match(*plan.info, set, match, registry);
   plan.weights = std::make_shared<const weights::MappedWeights>(

@@ -14,8 +14,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kTopLevelKeys[] = {
-    "extends",    "variant",  "numerics", "dtype",  "local_model_path",
-    "components", "adapters", "generate", "output", "memory"};
+    "extends",          "model",           "variant",       "numerics",   "dtype",
+    "local_model_path", "download_source", "skip_download", "components", "adapters",
+    "generate",         "output",          "memory"};
 
 /// A file that is being read; a second visit to one is a circle.
 struct Visit {
@@ -58,7 +59,21 @@ Visit base_of(const Node& extends) {
   }
 }
 
+/// `model` is `variant` by the name that users expect: from here on there is one of them.
+Node model_as_variant(Node document) {
+  Node* model = document.find("model");
+  if (!model) return document;
+  if (document.find("variant")) {
+    throw Error(Status::InvalidArgument,
+                fmt::format("{}: model: the same as variant, which is set, too; keep one of them",
+                            model->key_place.text()));
+  }
+  model->key = "variant";
+  return document;
+}
+
 Node with_base(Node document, std::vector<Visit> visits) {
+  document = model_as_variant(std::move(document));
   const Node* extends = document.find("extends");
   if (!extends) return document;
   const Visit base = base_of(*extends);
@@ -144,7 +159,7 @@ Node override_document(const std::string& text, const TableOfKey& table_of) {
   value.key = place.key;
   value.key_place = place.key_place;
   place = std::move(value);
-  return document;
+  return model_as_variant(std::move(document));
 }
 
 }  // namespace

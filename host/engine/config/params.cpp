@@ -41,8 +41,22 @@ Param path(int32_t type, const char* key, const char* summary) {
   return make(type, key, summary, nullptr, kPathUnit);
 }
 
+Param download_source() {
+  return choice("download_source",
+                "The hub that missing files of model_id come from; default: "
+                "DIFFSYNTH_DOWNLOAD_SOURCE, else modelscope",
+                nullptr, {"modelscope", "huggingface"});
+}
+
+Param skip_download() {
+  return make(kBool, "skip_download",
+              "Missing files of model_id are an error instead of being fetched; default: "
+              "DIFFSYNTH_SKIP_DOWNLOAD, else false");
+}
+
 const std::vector<Param> kFileParams = {
-    make(kText, "variant", "The model: a variant's id, name or alias"),
+    make(kText, "model", "The model: a variant's name, such as \"Z-Image-Turbo\", its alias or id"),
+    make(kText, "variant", "The same as model"),
     choice("numerics",
            "precise: rounding only where it is needed; diffsynth: the same roundings as "
            "DiffSynth-Studio",
@@ -51,7 +65,8 @@ const std::vector<Param> kFileParams = {
     path(kText, "local_model_path",
          "The folder of models that model_id is looked for in; default: models in the working "
          "folder"),
-};
+    download_source(),
+    skip_download()};
 
 // Names and meaning as in DiffSynth-Studio's memory control; see docs/memory.md.
 const std::vector<std::string> kStorageTypes = {
@@ -106,6 +121,12 @@ const std::vector<Param> kComponentParams = {
          "\"Tongyi-MAI/Z-Image-Turbo\""),
     make(kTexts, "origin_file_pattern",
          "Which files of that model, such as \"transformer/*.safetensors\" or \"tokenizer/\""),
+    download_source(),
+    skip_download(),
+    make(kPairsValue, "state_dict",
+         "Other names for the tensors of the files: pairs of a regular expression and what takes "
+         "its "
+         "place, such as [[\"^module\\\\.\", \"\"]]; tried in this order"),
     choice("dtype", "The type that this component computes in; default: the one of the file",
            nullptr, {"bf16", "f32"}),
     make(kOneTable, "memory", "Where its weights are; default: as [memory] says"),
@@ -246,11 +267,19 @@ bool is_flat_table(const json& value) {
                                           [](const json& item) { return item.is_primitive(); });
 }
 
+bool is_list_of_pairs(const json& value) {
+  return value.is_array() && !value.empty() && std::ranges::all_of(value, [](const json& pair) {
+           return pair.is_array() && pair.size() == 2 && pair[0].is_string() && pair[1].is_string();
+         });
+}
+
 bool has_type(int32_t type, const json& value) {
   switch (type) {
     case kTableValue:
     case kOneTable:
       return is_flat_table(value);
+    case kPairsValue:
+      return is_list_of_pairs(value);
     case GESSO_VALUE_INT:
       return value.is_number_integer();
     case GESSO_VALUE_REAL:
@@ -392,6 +421,8 @@ std::string expected(const Param& param) {
       return "a table";
     case kTablesValue:
       return "a table or a list of tables";
+    case kPairsValue:
+      return "a list of pairs of texts";
     default:
       return "true or false";
   }

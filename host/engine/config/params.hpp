@@ -21,6 +21,7 @@ inline constexpr const char* kDeviceUnit = "device";
 inline constexpr int32_t kTableValue = 1000;   // a table of single values, as it is
 inline constexpr int32_t kTablesValue = 1001;  // a table or a list of tables; see `item_params`
 inline constexpr int32_t kOneTable = 1002;     // one table; see `item_params`
+inline constexpr int32_t kPairsValue = 1003;   // a list of pairs of texts
 
 /// What may stand in one table of a parameter of type `kTablesValue` or `kOneTable`.
 const std::vector<registry::Param>& item_params(std::string_view key);

@@ -1,5 +1,7 @@
 #include "engine/config/pipeline.hpp"
 
+#include <algorithm>
+
 #include "engine/config/check.hpp"
 #include "engine/config/merge.hpp"
 #include "engine/config/recipe.hpp"
@@ -23,6 +25,28 @@ const ComponentPlan* PipelinePlan::component(std::string_view role) const {
     if (plan.role == role) return &plan;
   }
   return nullptr;
+}
+
+std::vector<models::ModelRef> missing_models(RegistryPtr registry,
+                                             const std::filesystem::path& path,
+                                             std::span<const std::string> overrides) {
+  Problems problems;  // loading tells them
+  std::vector<models::ModelRef> missing;
+  const Node document = load_document(path);
+  if (is_recipe(document)) {
+    check_recipe(apply_train_overrides(document, overrides), std::move(registry), path.string(),
+                 problems, &missing);
+  } else {
+    CheckOptions options;
+    options.missing = &missing;
+    check_document(apply_overrides(document, overrides), std::move(registry), path.string(),
+                   problems, options);
+  }
+  std::vector<models::ModelRef> each;
+  for (models::ModelRef& model : missing) {
+    if (std::ranges::find(each, model) == each.end()) each.push_back(std::move(model));
+  }
+  return each;
 }
 
 PipelinePlan load_pipeline(RegistryPtr registry, const std::filesystem::path& path,

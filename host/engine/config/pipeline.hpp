@@ -13,6 +13,7 @@
 
 #include "engine/config/pipeline_plan.hpp"
 #include "engine/config/problem.hpp"
+#include "engine/models/model_ref.hpp"
 
 namespace gesso::config {
 
@@ -28,6 +29,13 @@ PipelinePlan load_pipeline(std::shared_ptr<registry::Registry> registry,
 PipelinePlan load_pipeline_text(std::shared_ptr<registry::Registry> registry, std::string_view text,
                                 const std::string& name, const std::filesystem::path& folder,
                                 std::span<const std::string> overrides = {});
+
+/// What a pipeline file or recipe needs from hubs and this machine does not have; nothing where it
+/// says `skip_download`. Other problems are passed over: loading tells them.
+/// @throws Error  when the file cannot be read
+std::vector<models::ModelRef> missing_models(std::shared_ptr<registry::Registry> registry,
+                                             const std::filesystem::path& path,
+                                             std::span<const std::string> overrides = {});
 
 /// Every error and warning of a pipeline file or a recipe, without throwing. Empty: all is well.
 std::vector<Problem> check_report(std::shared_ptr<registry::Registry> registry,

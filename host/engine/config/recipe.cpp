@@ -445,7 +445,8 @@ Node apply_train_overrides(Node document, std::span<const std::string> overrides
 }
 
 TrainPlan check_recipe(const Node& document, std::shared_ptr<registry::Registry> registry,
-                       const std::string& name, Problems& problems) {
+                       const std::string& name, Problems& problems,
+                       std::vector<models::ModelRef>* missing) {
   TrainPlan plan;
   plan.name = name;
   const Node* table = document.find("train");
@@ -455,9 +456,10 @@ TrainPlan check_recipe(const Node& document, std::shared_ptr<registry::Registry>
     return plan;
   }
   Node pipeline = document;
-  const std::vector<NamedModel> models = add_named_models(pipeline, *registry, problems);
+  const std::vector<NamedModel> models = add_named_models(pipeline, *registry, missing, problems);
   std::erase_if(pipeline.children, [](const Node& child) { return child.key == "train"; });
-  const CheckOptions options = pipeline_options(task_of(*table), *table);
+  CheckOptions options = pipeline_options(task_of(*table), *table);
+  options.missing = missing;
   plan.pipeline = check_document(pipeline, registry, name, problems, options);
 
   Vocabulary vocabulary;

@@ -11,6 +11,7 @@
 #include "engine/config/node.hpp"
 #include "engine/config/problem.hpp"
 #include "engine/config/train_plan.hpp"
+#include "engine/models/model_ref.hpp"
 
 namespace gesso::config {
 
@@ -33,7 +34,9 @@ TrainPlan load_recipe_text(std::shared_ptr<registry::Registry> registry, std::st
 /// Checks all of it and goes on after a problem. Models that are named by `model_paths` and
 /// `model_id_with_origin_paths` become components. The plan is complete only if `problems` has no
 /// error; remarks about keys that mean nothing here are warnings.
+/// @param missing  gets what is to be fetched from hubs; null: nobody asks
 TrainPlan check_recipe(const Node& document, std::shared_ptr<registry::Registry> registry,
-                       const std::string& name, Problems& problems);
+                       const std::string& name, Problems& problems,
+                       std::vector<models::ModelRef>* missing = nullptr);
 
 }  // namespace gesso::config

@@ -237,7 +237,7 @@ std::string pipeline_of(json& values, const registry::Registry& registry,
     document.find("train")->children.push_back(value.children.front());
   }
   Problems problems;
-  const std::vector<NamedModel> models = add_named_models(document, registry, problems);
+  const std::vector<NamedModel> models = add_named_models(document, registry, nullptr, problems);
   const Node* variant = document.find("variant");
   if (!variant || problems.any_error()) {
     notes.push_back(

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/config/component_files.hpp"
 #include "engine/models/model_ref.hpp"
 #include "engine/weights/recognise.hpp"
 #include "gesso/cpp/error.hpp"
@@ -131,15 +132,17 @@ std::string role_of_files(const std::vector<fs::path>& files, const VariantInfo&
 }
 
 std::string role_of(const Entry& entry, const VariantInfo& variant,
-                    const registry::Registry& registry, Problems& problems) {
+                    const registry::Registry& registry, models::ModelRef settings,
+                    std::vector<models::ModelRef>* missing, Problems& problems) {
   for (const Role& role : variant.roles) {
     if (entry.published_as(role)) return role.name;
   }
   try {
     std::vector<fs::path> files(entry.paths.begin(), entry.paths.end());
     if (entry.paths.empty()) {
-      files = models::find_local(
-          {.model_id = entry.model.model_id, .origin_file_pattern = entry.model.pattern});
+      settings.model_id = entry.model.model_id;
+      settings.origin_file_pattern = entry.model.pattern;
+      files = find_or_note(settings, missing);
     }
     const std::string role = role_of_files(files, variant, registry);
     if (!role.empty()) return role;
@@ -194,6 +197,25 @@ const VariantInfo* named_variant(const Node& document, const registry::Registry&
   }
 }
 
+/// What the top level says about models; what is wrong with it is told later.
+models::ModelRef settings_of(const Node& document) {
+  const auto value = [&](const char* key, NodeType type) {
+    const Node* node = document.find(key);
+    return node && node->type == type ? node : nullptr;
+  };
+  models::ModelRef settings;
+  if (const Node* folder = value("local_model_path", NodeType::Text)) {
+    settings.local_model_path = folder->place.resolve(folder->scalar.get<std::string>()).string();
+  }
+  if (const Node* source = value("download_source", NodeType::Text)) {
+    settings.download_source = source->scalar;
+  }
+  if (const Node* skip = value("skip_download", NodeType::Bool)) {
+    settings.skip_download = skip->scalar.get<bool>();
+  }
+  return settings;
+}
+
 }  // namespace
 
 ModelAndPattern split_model(const std::string& written) {
@@ -226,6 +248,7 @@ std::vector<std::string> split_list(const json& value) {
 }
 
 std::vector<NamedModel> add_named_models(Node& document, const registry::Registry& registry,
+                                         std::vector<models::ModelRef>* missing,
                                          Problems& problems) {
   const Node* train = document.find("train");
   if (!train || train->type != NodeType::Table) return {};
@@ -255,7 +278,8 @@ std::vector<NamedModel> add_named_models(Node& document, const registry::Registr
   if (!variant) return {};
   std::vector<NamedModel> models;
   for (const Entry& entry : entries) {
-    models.push_back({entry.written, role_of(entry, *variant, registry, problems)});
+    models.push_back({entry.written, role_of(entry, *variant, registry, settings_of(document),
+                                             missing, problems)});
     if (!models.back().role.empty()) add_table(document, models.back().role, entry);
   }
   if (const Node* tokenizer = train_copy.find("tokenizer_path");

@@ -6,6 +6,7 @@
 
 #include "engine/config/node.hpp"
 #include "engine/config/problem.hpp"
+#include "engine/models/model_ref.hpp"
 #include "engine/registry/registry.hpp"
 
 namespace gesso::config {
@@ -28,7 +29,10 @@ std::vector<std::string> split_list(const nlohmann::json& value);
 
 /// Reads the entries out of [train] and adds to `document` what they say: `variant`, and a table
 /// for each role that has none. What the document says itself stays.
+/// @param missing  gets models that are to be fetched before it can be told what they are; null:
+/// nobody asks
 std::vector<NamedModel> add_named_models(Node& document, const registry::Registry& registry,
+                                         std::vector<models::ModelRef>* missing,
                                          Problems& problems);
 
 }  // namespace gesso::config

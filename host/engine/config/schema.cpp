@@ -34,6 +34,12 @@ json type_schema(const Param& param) {
       return one_or_many(table_schema("One of them", item_params(param.key), /*open=*/false));
     case kOneTable:
       return table_schema(param.summary.c_str(), item_params(param.key), /*open=*/false);
+    case kPairsValue:
+      return {
+          {"type", "array"},
+          {"minItems", 1},
+          {"items",
+           {{"type", "array"}, {"items", {{"type", "string"}}}, {"minItems", 2}, {"maxItems", 2}}}};
     case kTableValue:
       return {{"type", "object"},
               {"additionalProperties", {{"type", {"string", "number", "boolean"}}}}};

@@ -27,6 +27,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kUnitBytes = uint64_t{32} << 20;
+// libcurl hands over 16 KiB at a time; so much goes to the file at once, or what came in this time.
+// A killed process loses less for each connection.
+constexpr size_t kWriteBytes = size_t{1} << 20;
+constexpr std::chrono::milliseconds kWriteTime(50);
+
+using Clock = std::chrono::steady_clock;
 
 /// The names of what is half done hold the content's identity, so that two files never meet.
 fs::path scratch_path(const FetchRequest& request, const char* extension) {
@@ -116,9 +122,11 @@ class Fetch {
     size_t unit = 0;
     Range range;
     bool checked = false;
-    bool whole = false;     // the server does not serve ranges
-    uint64_t position = 0;  // of the next byte, in the file
-    std::string refusal;    // why the answer was not taken
+    bool whole = false;                // the server does not serve ranges
+    uint64_t position = 0;             // of the next byte, in the file
+    std::vector<std::byte> unwritten;  // what came before it
+    Clock::time_point written = Clock::now();
+    std::string refusal;  // why the answer was not taken
   };
 
   std::optional<size_t> next_unit() {
@@ -148,6 +156,7 @@ class Fetch {
       const Response response =
           http.get(request_.url, &transfer.range,
                    [&](const Response& head, auto bytes) { return take(transfer, head, bytes); });
+      if (!transfer.unwritten.empty()) put_down(transfer);
       if (has_all(unit)) return;
       if (!transfer.refusal.empty()) {
         throw Error(Status::BadData,
@@ -199,6 +208,7 @@ class Fetch {
     }
     transfer.whole = true;
     transfer.position = 0;
+    transfer.unwritten.clear();
     forget_kept();
     return true;
   }
@@ -208,14 +218,13 @@ class Fetch {
     const uint64_t end = transfer.whole ? request_.file.size : transfer.range.last + 1;
     const bool too_many = bytes.size() > end - transfer.position;
     if (too_many) bytes = bytes.first(end - transfer.position);
-    if (!write(bytes, transfer.position)) return false;
+    transfer.unwritten.insert(transfer.unwritten.end(), bytes.begin(), bytes.end());
     transfer.position += bytes.size();
-    received_ += bytes.size();
-    request_.progress(static_cast<int64_t>(bytes.size()));
-    if (!transfer.whole) {
-      journal_.record(transfer.unit, transfer.position - journal_.start(transfer.unit));
-      arrived_.notify_one();
-    } else if (transfer.position == end) {
+    const bool is_end = transfer.position == end;
+    const bool enough =
+        transfer.unwritten.size() >= kWriteBytes || Clock::now() - transfer.written >= kWriteTime;
+    if ((is_end || enough) && !put_down(transfer)) return false;
+    if (is_end && transfer.whole) {
       whole_done_ = !too_many;
       next_ = missing_.size();
       if (too_many)
@@ -224,26 +233,39 @@ class Fetch {
     return !too_many;
   }
 
-  /// False, and `error_`, when the disk takes no more: nothing may be thrown through libcurl.
-  bool write(std::span<const std::byte> bytes, uint64_t position) {
+  /// Writes what came and tells it: to the journal, whoever hashes, and whoever watches. False, and
+  /// `error_`, when the disk takes no more: nothing may be thrown through libcurl.
+  bool put_down(Transfer& transfer) {
+    const size_t size = transfer.unwritten.size();
+    try {
+      write(transfer.unwritten, transfer.position - size);
+      if (!transfer.whole) {
+        journal_.record(transfer.unit, transfer.position - journal_.start(transfer.unit));
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+      stop_ = true;
+      return false;
+    }
+    transfer.unwritten.clear();
+    transfer.written = Clock::now();
+    received_ += size;
+    request_.progress(static_cast<int64_t>(size));
+    arrived_.notify_one();
+    return true;
+  }
+
+  /// Writes everything. @throws Error  when the disk takes no more
+  void write(std::span<const std::byte> bytes, uint64_t position) {
     while (!bytes.empty()) {
       const ssize_t count =
           ::pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(position));
       if (count < 0 && errno == EINTR) continue;
-      if (count < 0) {
-        try {
-          fail_to_write(part_, "write");
-        } catch (...) {
-          const std::lock_guard lock(mutex_);
-          if (!error_) error_ = std::current_exception();
-          stop_ = true;
-        }
-        return false;
-      }
+      if (count < 0) fail_to_write(part_, "write");
       bytes = bytes.subspan(static_cast<size_t>(count));
       position += static_cast<uint64_t>(count);
     }
-    return true;
   }
 
   void forget_kept() {

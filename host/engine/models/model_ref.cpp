@@ -8,6 +8,7 @@
 #include <cctype>
 
 #include "engine/models/environment.hpp"
+#include "engine/models/hub.hpp"
 #include "engine/models/store.hpp"
 #include "gesso/cpp/error.hpp"
 
@@ -103,6 +104,10 @@ fs::path folder_of(const ModelRef& model) {
 }
 
 bool skips_download() { return lower(environment("DIFFSYNTH_SKIP_DOWNLOAD")) == "true"; }
+
+bool may_fetch(const ModelRef& model) {
+  return !model.skip_download.value_or(skips_download()) && !is_offline();
+}
 
 fs::path huggingface_cache() {
   const std::string cache = environment("HF_HUB_CACHE");

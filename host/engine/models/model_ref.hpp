@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,7 @@ struct ModelRef {
       origin_file_pattern;       ///< "transformer/*.safetensors"; "" or "./": all; "x/": a folder
   std::string local_model_path;  ///< folder of models; empty: "./models"
   std::string download_source;   ///< kModelScope or kHuggingFace; empty: see `source_of`
+  std::optional<bool> skip_download = {};  ///< empty: see `skips_download`
 
   bool operator==(const ModelRef&) const = default;
 };
@@ -35,6 +37,9 @@ std::filesystem::path folder_of(const ModelRef& model);
 
 /// DIFFSYNTH_SKIP_DOWNLOAD: whether nothing is fetched unless a pipeline says otherwise.
 bool skips_download();
+
+/// Whether missing files may be fetched without being asked for.
+bool may_fetch(const ModelRef& model);
 
 /// Folders in which the model is kept, in the order in which they are searched: `folder_of`, then
 /// the caches of the hubs' own programs. Those that do not exist are left out on request.

@@ -50,6 +50,13 @@ class Lock {
   int file_ = -1;
 };
 
+/// The config.json beside a file.
+std::string config_beside(const std::string& path) {
+  return (fs::path(path).parent_path() / "config.json").generic_string();
+}
+
+/// What the pattern means, and before it the config.json beside each: without it weights of unusual
+/// sizes cannot be used.
 std::vector<RemoteFile> wanted_files(const Hub& hub, const ModelRef& model,
                                      const std::string& revision, const PullOptions& options) {
   const std::vector<RemoteFile> all = hub.list(model.model_id, revision, options.cancelled);
@@ -57,6 +64,15 @@ std::vector<RemoteFile> wanted_files(const Hub& hub, const ModelRef& model,
   for (const RemoteFile& file : all) {
     if (matches(model.origin_file_pattern, file.path)) wanted.push_back(file);
   }
+  std::vector<RemoteFile> configs;
+  for (const RemoteFile& file : all) {
+    const auto is_beside = [&](const RemoteFile& other) {
+      return file.path != other.path && file.path == config_beside(other.path);
+    };
+    if (matches(model.origin_file_pattern, file.path)) continue;
+    if (std::ranges::any_of(wanted, is_beside)) configs.push_back(file);
+  }
+  wanted.insert(wanted.begin(), configs.begin(), configs.end());
   if (!wanted.empty()) return wanted;
   std::string names;
   for (const RemoteFile& file : all) {

@@ -67,6 +67,10 @@ TensorView materialize(const TensorView& view, DType target, unsigned threads) {
   return {target, view.shape, memory.bytes, memory.owner};
 }
 
+bool is_float(DType dtype) {
+  return dtype == DType::F64 || dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16;
+}
+
 TensorView float_values(const TensorView& view, unsigned threads) {
   if (view.dtype != DType::F32) return materialize(view, DType::F32, threads);
   if (reinterpret_cast<uintptr_t>(view.bytes.data()) % alignof(float) == 0) return view;

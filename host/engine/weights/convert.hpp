@@ -19,6 +19,9 @@ TensorView materialize(const TensorView& view, DType target, unsigned threads = 
 void convert_into(const TensorView& view, DType target, std::span<std::byte> out,
                   unsigned threads = 0);
 
+/// F64, F32, F16 or BF16: numbers as they are.
+bool is_float(DType dtype);
+
 /// `view` as float32 at an address that floats can be read from.
 TensorView float_values(const TensorView& view, unsigned threads = 0);
 

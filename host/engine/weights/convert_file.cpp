@@ -32,10 +32,8 @@ bool is_narrow_weight(const StoredWeight& weight) {
          (format && is_narrow(*format));
 }
 
-bool is_float(const StoredWeight& weight) {
-  if (is_narrow_weight(weight)) return true;
-  const DType dtype = weight.data().dtype;
-  return dtype == DType::F64 || dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16;
+bool holds_numbers(const StoredWeight& weight) {
+  return is_narrow_weight(weight) || is_float(weight.data().dtype);
 }
 
 /// What the values are decoded to when nobody asks for a format: as bitsandbytes notes it.
@@ -89,7 +87,7 @@ class Planner {
     const StoredWeight& first = plan.parts.front();
     const bool narrow = std::ranges::any_of(plan.parts, is_narrow_weight);
     const StoredWeight stand_in = outline(plan.target.shape, StorageFormat::BF16);
-    if (format_ && std::ranges::all_of(plan.parts, is_float) &&
+    if (format_ && std::ranges::all_of(plan.parts, holds_numbers) &&
         storing_.covers(plan.target.name, stand_in, is_linear(plan.target))) {
       if (stored_bytes(*format_, plan.target.shape)) {
         if (first.format() == name_of(*format_) && can_copy(plan)) return;

@@ -32,17 +32,6 @@ Weights canonical(const WeightSet& set, const ComponentPattern& pattern, const M
   return weights;
 }
 
-bool same_bits(const StoredWeight& a, const StoredWeight& b) {
-  if (a.encoding != b.encoding || a.shape != b.shape || a.rotation != b.rotation ||
-      a.nf4 != b.nf4 || a.first != b.first || a.block != b.block ||
-      a.nested_offset != b.nested_offset) {
-    return false;
-  }
-  return std::ranges::equal(a.parts, b.parts, [](const TensorView& x, const TensorView& y) {
-    return x.dtype == y.dtype && std::ranges::equal(x.bytes, y.bytes);
-  });
-}
-
 /// The largest difference of two values; null when it is not finite or there are no numbers.
 json max_difference(const StoredWeight& a, const StoredWeight& b) {
   if (a.shape != b.shape || a.data().dtype == DType::C64 || b.data().dtype == DType::C64) return {};
@@ -60,6 +49,17 @@ json max_difference(const StoredWeight& a, const StoredWeight& b) {
 }
 
 }  // namespace
+
+bool same_bits(const StoredWeight& a, const StoredWeight& b) {
+  if (a.encoding != b.encoding || a.shape != b.shape || a.rotation != b.rotation ||
+      a.nf4 != b.nf4 || a.first != b.first || a.block != b.block ||
+      a.nested_block != b.nested_block || a.nested_offset != b.nested_offset) {
+    return false;
+  }
+  return std::ranges::equal(a.parts, b.parts, [](const TensorView& x, const TensorView& y) {
+    return x.dtype == y.dtype && std::ranges::equal(x.bytes, y.bytes);
+  });
+}
 
 json diff_json(const WeightSet& a, const WeightSet& b, std::span<const ComponentPattern> patterns) {
   json answer{{"component", ""},         {"layouts", json::array()}, {"only_a", json::array()},

@@ -6,9 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/weights/component_pattern.hpp"
+#include "engine/weights/stored_weight.hpp"
 #include "engine/weights/weight_set.hpp"
 
 namespace gesso::weights {
+
+/// Whether two weights have the same format and bits.
+bool same_bits(const StoredWeight& a, const StoredWeight& b);
 
 /// When both are the same component, weights are compared under its own names, whatever the
 /// layouts; else under the names of the files. Values are compared in float32, one weight at a

@@ -57,6 +57,13 @@ json formats_json(const WeightSet& set) {
   return formats;
 }
 
+/// Numbers of the weights; those that only say how others are stored do not count.
+int64_t parameters_of(const WeightSet& set) {
+  int64_t sum = 0;
+  for (const NamedWeight& weight : set.weights()) sum += element_count(weight.shape).value_or(0);
+  return sum;
+}
+
 json problems_json(const WeightSet& set) {
   json problems = json::array();
   for (const NamedWeight& weight : set.weights()) {
@@ -96,6 +103,7 @@ json inspect_json(const WeightSet& set, std::span<const ComponentPattern> patter
           {"tensors", tensors},
           {"total",
            {{"tensors", set.tensors().size()},
+            {"parameters", parameters_of(set)},
             {"elements", set.elements()},
             {"size_bytes", set.size_bytes()}}},
           {"dtypes", dtypes_json(set)},

@@ -12,7 +12,8 @@ namespace gesso::weights {
 /// {
 ///   "files": [{"path", "format", "size_bytes"}],
 ///   "tensors": [{"name", "dtype", "shape", "size_bytes", "file"}],
-///   "total": {"tensors", "elements", "size_bytes"},
+///   "total": {"tensors", "parameters" (of the weights, however they are stored), "elements" (of
+///   the tensors), "size_bytes"},
 ///   "dtypes": {"BF16": {"tensors", "size_bytes"}},
 ///   "formats": {"nf4": {"weights", "size_bytes"}}, "problems": ["tensor ...: ..."],
 ///   "metadata": {}, "structure_hash": "...", "family": "" | "a LoRA ...", "summary": "...",

@@ -1,5 +1,6 @@
 #include "engine/weights/storage_rule.hpp"
 
+#include "engine/weights/convert.hpp"
 #include "gesso/cpp/error.hpp"
 
 #include <fmt/format.h>
@@ -7,13 +8,6 @@
 #include <algorithm>
 
 namespace gesso::weights {
-namespace {
-
-bool is_float(DType dtype) {
-  return dtype == DType::F64 || dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16;
-}
-
-}  // namespace
 
 bool means_module(std::string_view entry, std::string_view module) {
   if (!module.ends_with(entry)) return false;

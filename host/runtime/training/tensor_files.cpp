@@ -10,6 +10,8 @@ weights::DType dtype_of(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
     case at::kFloat:
       return weights::DType::F32;
+    case at::kHalf:
+      return weights::DType::F16;
     case at::kBFloat16:
       return weights::DType::BF16;
     case at::kLong:

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/config/adapters.hpp"
+#include "gesso/cpp/torch.hpp"
 #include "runtime/delta_reader.hpp"
 #include "runtime/image2lora.hpp"
 #include "runtime/training/lora_targets.hpp"
@@ -70,7 +71,9 @@ void Trainer::train_lora() {
     const auto plan = config::plan_adapter(
         run_.plan,
         {{"path", nlohmann::json::array({lora.checkpoint.string()})}, {"role", lora.role}});
-    const ReadAdapter read = read_adapter(run_.parts, plan, *instance.weights(), run_.call);
+    const ReadAdapter read =
+        read_adapter(run_.parts, plan, targets,
+                     torch::scalar_type(dl_type(instance.weights()->compute_type())), run_.call);
     for (const ReadDelta& one : read.deltas) {
       given[one.target] = {one.delta.a.to(at::kFloat).mul(one.delta.scale), one.delta.b};
     }

@@ -99,9 +99,13 @@ Pair read_pair(const Module& module, const Targets& targets) {
            std::to_string(pair.up.columns));
   }
   for (const Slice& slice : module.slices) {
+    if (pair.up.rows % slice.parts != 0) {
+      refuse(module.key(kUp) + ": expected " + std::to_string(slice.parts) +
+             " equal parts, found " + std::to_string(pair.up.rows) + " rows");
+    }
     const gesso_target_t& target = targets[slice.target];
     const auto expect = [&](const char* part, const char* what, int64_t found, int64_t expected) {
-      if (found == expected) return;
+      if (found == expected || expected == 0) return;
       refuse(module.key(part) + ": expected " + std::to_string(expected) + " " + what + " for \"" +
              target.name + "\", found " + std::to_string(found) +
              "; is the file for a model of another size?");

@@ -93,7 +93,8 @@ class WholeSet : public DeltaSet {
     for (const Slice& slice : module.slices) {
       const gesso_target_t& target = targets_[slice.target];
       const int64_t rows = target.out_features * slice.parts;
-      if (update.size(0) == rows && update.size(1) == target.in_features) continue;
+      const bool known = target.out_features > 0 && target.in_features > 0;
+      if (!known || (update.size(0) == rows && update.size(1) == target.in_features)) continue;
       throw Error(Status::BadData,
                   module.name + ": expected an update of shape [" + std::to_string(rows) + ", " +
                       std::to_string(target.in_features) + "] for \"" + target.name + "\", found " +

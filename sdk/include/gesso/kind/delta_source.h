@@ -14,7 +14,8 @@ extern "C" {
 #define GESSO_DELTA_SOURCE_ID "gesso.delta-source/1"
 #define GESSO_DELTA_LOW_RANK "low_rank"
 
-/* A weight that takes updates: its request name without ".weight". Sealed. */
+/* A weight that takes updates: its request name without ".weight". Extents of 0 are not known, as
+ * when a file is read without its model: whatever the file has fits. Sealed. */
 typedef struct gesso_target {
   const char* name;
   int64_t out_features, in_features;
