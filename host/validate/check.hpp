@@ -27,7 +27,7 @@ struct Check {
   const char* name;  // "scheduler.sigmas_fall"
   const char* rule;  // "R4" of docs/validate.md; "": the contract of its kind
   Needs needs;
-  const char* only;    // kind or interface that a component must have; "": every one
+  const char* only;    // kind or interface of the component, or "weights"; "": every one
   const char* what;    // what is asked, one line
   const char* advice;  // what to do when it fails
   void (*run)(Context& context);

@@ -95,7 +95,6 @@ void prepare_cycles(Context& c) {
 }
 
 void without_weights(Context& c) {
-  if (!c.component->pattern) skip("it takes no weights");
   const auto subject = c.create({.without_weights = true});
   std::string text;
   const gesso_status_t status = subject->prepare(&text);
@@ -168,7 +167,7 @@ constexpr Check kChecks[] = {
      "Set floating-point control, locale, folder, environment and signals back.", prepare_leaves},
     {"component.prepare_cycles", "R16", Needs::Ready, "", "prepared again and again, nothing left",
      "Free in destroy what prepare allocated.", prepare_cycles},
-    {"component.without_weights", "R7", Needs::Component, "",
+    {"component.without_weights", "R7", Needs::Component, "weights",
      "prepare without weights succeeds, or says why not",
      "Test setup->weights for NULL; INVALID_ARGUMENT and a text.", without_weights},
     {"component.without_services", "R7", Needs::Component, "",

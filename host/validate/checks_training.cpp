@@ -52,6 +52,14 @@ class Training {
     text_ = trial.text();
     return status;
   }
+  /// @throws Skipped  when all its inputs are whole numbers
+  void needs_slope() const {
+    const gesso_op_t& op = operation_->description();
+    const char* dtypes = op.inputs[float_port()]->dtypes;
+    if (dtypes && std::string(dtypes).find('f') == std::string::npos) {
+      skip("none of its inputs is a number that can change a little");
+    }
+  }
   /// The gradient of sum(u * output) by the float input, item 0.
   std::vector<double> gradient(int32_t level = GESSO_CHECKPOINT_NONE) {
     Basket outputs, grads;
@@ -134,6 +142,7 @@ void like_run(Context& c) {
 /// <J v, u> by differences against <v, J^T u>.
 void gradient(Context& c) {
   Training training(c);
+  training.needs_slope();
   const std::vector<double> found = training.gradient();
   LentTensor& input = training.operation().lent_at(training.name(), 0);
   expect(found.size() == input.size(), "\"{}\" has {} elements, its gradient {}", training.name(),
@@ -159,6 +168,7 @@ void levels_agree(Context& c) {
   Training training(c);
   const uint32_t there = training.table().checkpoints;
   expect(there & GESSO_CHECKPOINT_NONE, "checkpoints is {}: NONE is missing", there);
+  training.needs_slope();
   const auto first = training.gradient();
   for (const int32_t level : kLevels) {
     if (!(there & static_cast<uint32_t>(level))) continue;

@@ -6,7 +6,6 @@ namespace {
 
 /// An instance that computes with weights; every one of its operations was run once.
 std::unique_ptr<Subject> after_runs(Context& c, bool moves = false) {
-  if (!c.component->pattern) skip("it takes no weights");
   auto subject = c.ready();
   subject->weights()->moves = moves;
   for (const OperationContract& contract : contracts_of(c.component->kind)) {
@@ -35,7 +34,6 @@ void kept(Context& c) {
 }
 
 void moved(Context& c) {
-  if (!c.component->pattern) skip("it takes no weights");
   each_operation(
       c,
       [](Operation& operation, Subject& subject) {
@@ -50,7 +48,6 @@ void moved(Context& c) {
 }
 
 void refused(Context& c) {
-  if (!c.component->pattern) skip("it takes no weights");
   each_operation(
       c,
       [](Operation& operation, Subject& subject) {
@@ -70,7 +67,6 @@ void refused(Context& c) {
 }
 
 void missing(Context& c) {
-  if (!c.component->pattern) skip("it takes no weights");
   std::string name;
   {
     const auto subject = c.ready();
@@ -85,17 +81,17 @@ void missing(Context& c) {
 }
 
 constexpr Check kChecks[] = {
-    {"weights.balanced", "R16", Needs::Ready, "", "every unit that is entered is left",
+    {"weights.balanced", "R16", Needs::Ready, "weights", "every unit that is entered is left",
      "Call leave for each enter that succeeded, also when the run fails.", balanced},
-    {"weights.rightly_called", "R12", Needs::Ready, "", "uses only what it declared in prepare",
+    {"weights.rightly_called", "R12", Needs::Ready, "weights", "uses only what it declared in prepare",
      "Declare in prepare; enter and leave with the number that declare gave.", rightly_called},
-    {"weights.kept", "R12", Needs::Ready, "", "weights are not written to", "Work on a copy.",
+    {"weights.kept", "R12", Needs::Ready, "weights", "weights are not written to", "Work on a copy.",
      kept},
-    {"weights.moved", "R12", Needs::Ready, "", "weights may be elsewhere at each use",
+    {"weights.moved", "R12", Needs::Ready, "weights", "weights may be elsewhere at each use",
      "Keep no pointer after leave; trust what you packed only while `generation` is equal.", moved},
-    {"weights.refused", "R11", Needs::Ready, "", "a unit that does not fit ends the run alone",
+    {"weights.refused", "R11", Needs::Ready, "weights", "a unit that does not fit ends the run alone",
      "Return what enter returned; leave what was entered before.", refused},
-    {"weights.missing", "R7", Needs::Ready, "", "a weight that is missing is told",
+    {"weights.missing", "R7", Needs::Ready, "weights", "a weight that is missing is told",
      "Return what describe and declare return, with their text.", missing},
 };
 

@@ -59,6 +59,7 @@ struct Question {
 
 bool concerns(const Check& check, const registry::ComponentInfo& component) {
   const std::string only = check.only;
+  if (only == "weights") return component.pattern.has_value();
   return only.empty() || only == component.kind ||
          std::ranges::find(component.interfaces, only) != component.interfaces.end();
 }

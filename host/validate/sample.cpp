@@ -25,7 +25,8 @@ nlohmann::json object(const StrictTable& table, const char* key) {
 
 std::map<std::string, int64_t> numbers(const StrictTable& table, const char* key) {
   std::map<std::string, int64_t> result;
-  for (const auto& [name, value] : object(table, key).items()) {
+  const nlohmann::json given = object(table, key);
+  for (const auto& [name, value] : given.items()) {
     if (!value.is_number_integer() || value < 0) {
       table.fail(key, fmt::format("{}.{} must be a whole number, 0 or more", key, name));
     }

@@ -109,12 +109,14 @@ void Subject::destroy() {
 }
 
 gesso_status_t Subject::prepare(std::string* text) {
-  ValueList values = values_of(sample_.values);
-  values.set_text("numerics", "precise").set_text("dtype", "f32");
-  for (const auto& [key, value] : sample_.config.items()) add(values, "config." + key, value);
+  nlohmann::json given = sample_.values;
+  if (given.is_object()) given.erase(options_.wrong_value);
+  ValueList values = values_of(given);
   for (const registry::Param& param : info_.params) {
     if (param.key == options_.wrong_value) add_wrong(values, param);
   }
+  values.set_text("numerics", "precise").set_text("dtype", "f32");
+  for (const auto& [key, value] : sample_.config.items()) add(values, "config." + key, value);
   const gesso_setup_t setup{sizeof(gesso_setup_t), values.size(), values.data(), weights_.get()};
   Trial trial;
   const gesso_status_t status = component_->prepare(component_->self, trial.get(), &setup);
