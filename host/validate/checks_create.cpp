@@ -53,7 +53,7 @@ void longer_id(Context& c) {
   if (c.target.table->n_components == 0) skip("it has no components");
   const std::string id = std::string(c.table().components[0]->id) + ".more";
   const Answer answer = create(c, id.c_str());
-  if (answer.component) answer.component->destroy(answer.component->self);
+  if (answer.status == GESSO_STATUS_OK) answer.component->destroy(answer.component->self);
   expect(answer.status != GESSO_STATUS_OK, "\"{}\" was created", id);
 }
 

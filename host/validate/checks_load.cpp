@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "validate/context.hpp"
+#include "validate/elf_file.hpp"
 
 namespace gesso::validate {
 namespace {
@@ -11,6 +12,11 @@ namespace {
 constexpr double kLongestLoad = 0.5, kLongestLoadWithTorch = 30;  // seconds of processor time
 
 void opens(Context& c) {
+  try {
+    read_elf(c.target.library);
+  } catch (const std::exception&) {
+    skip("it is no library (see file.is_library)");
+  }
   expect(c.target.handle != nullptr, "the system cannot load it: {}", c.target.load_error);
 }
 

@@ -137,7 +137,9 @@ std::unique_ptr<Subject> Context::create(const SubjectOptions& options) const {
 std::unique_ptr<Subject> Context::ready(const SubjectOptions& options) const {
   require_sample();
   auto subject = create(options);
-  subject->ready();
+  if (subject->prepare() != GESSO_STATUS_OK) {
+    skip("it cannot be prepared (see component.prepares)");
+  }
   return subject;
 }
 

@@ -48,7 +48,7 @@ struct Context {
   const Sample& sample() const;
   const gesso_component_desc_t* descriptor() const;
   std::unique_ptr<Subject> create(const SubjectOptions& options = {}) const;
-  /// Created and prepared. @throws Skipped  when it needs weights and the sample has none
+  /// Created and prepared. @throws Skipped  when it cannot be, or the sample lacks its weights
   std::unique_ptr<Subject> ready(const SubjectOptions& options = {}) const;
   void require_sample() const;  // @throws Skipped as above
 };

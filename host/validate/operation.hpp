@@ -68,12 +68,12 @@ std::string difference(const Outcome& a, const Outcome& b);
 /// How one run is to be fed.
 struct Feeding {
   Layout layout = Layout::Plain;
-  int items = 1, first = 0;  // items of the batch, by number: each has numbers of its own
-  std::string leave_out = {};     // a port that gets nothing
-  std::string wrong_rank = {};    // a port that gets an extent too many
-  std::string wrong_dtype = {};   // a port that gets integers for numbers, or the reverse
+  int items = 1, first = 0;      // items of the batch, by number: each has numbers of its own
+  std::string leave_out = {};    // a port that gets nothing
+  std::string wrong_rank = {};   // a port that gets an extent too many
+  std::string wrong_dtype = {};  // a port that gets integers for numbers, or the reverse
   std::map<std::string, int64_t> sizes = {};  // in place of the sample's
-  bool shapes_only = false;              // data is NULL
+  bool shapes_only = false;                   // data is NULL
 };
 
 class Operation {

@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 
 PROGRAM = os.environ["GESSO_PROGRAM"]
 PLUGINS = Path(os.environ["GESSO_PLUGINS"])
+FAULTY = Path(os.environ["GESSO_FAULTY"])
 SAMPLES = Path(__file__).parent / "samples.toml"
 
 # Faults that were found and are not mended yet: modules in C++ take inputs as they come, where the
@@ -37,6 +40,75 @@ class PluginsOfThisTree(unittest.TestCase):
                                                      if c["status"] == "fail"])
                 self.assertEqual(done.returncode, 1 if failed else 0)
                 self.assertGreater(report["passed"], 40)
+
+
+# Checks whose fault is not built yet: those of components with weights, siblings or tapes.
+UNPROVEN = {"codec", "composer", "controller", "delta_generator", "denoiser", "injection",
+            "text_encoder", "training", "weights"}
+# Faults of files: a library of its own, or what is done to a copy of the plugin.
+LIBRARIES = {"file.exports", "file.ends_no_process", "file.changes_no_process",
+             "file.starts_no_process", "file.stack", "load.opens", "load.has_entry"}
+
+
+def spoil(check, folder):
+    """Makes a plugin in `folder` have a fault of its files."""
+    library, manifest = folder / "faulty.so", folder / "faulty.gesso.toml"
+    if check == "file.is_library":
+        library.write_text("this is no library")
+    elif check == "file.writable":
+        library.chmod(0o777)
+    elif check == "manifest.present":
+        manifest.unlink()
+    elif check == "manifest.readable":
+        manifest.write_text("manifest = 1\nplugin = 7\n")
+    elif check == "manifest.names_library":
+        shutil.copy(library, folder / "other.so")
+        manifest.write_text(manifest.read_text().replace('"faulty.so"', '"other.so"'))
+    else:
+        return False
+    return True
+
+
+class Faults(unittest.TestCase):
+    """Each check is proven by a plugin with just that fault."""
+
+    def findings(self, fault, library="none"):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "plugin"
+            shutil.copytree(FAULTY / library, folder)
+            environment = {**os.environ, "GESSO_FAULT": "none" if spoil(fault, folder) else fault}
+            done = subprocess.run([PROGRAM, "validate", folder / "faulty.so", "--json", "--timeout",
+                                   "10"], text=True, capture_output=True, env=environment)
+            report = json.loads(done.stdout)
+            self.assertEqual(done.returncode, 0 if report["ok"] else 1)
+            return [c for c in report["checks"] if c["status"] == "fail"]
+
+    def test_without_a_fault_nothing_is_found(self):
+        self.assertEqual(self.findings("none"), [])
+
+    def test_each_check_finds_its_fault_and_no_other(self):
+        proven = 0
+        for check in json.loads(validate("--list", "--json").stdout):
+            name = check["check"]
+            if name.split(".")[0] in UNPROVEN or name == "component.without_weights":
+                continue
+            with self.subTest(name):
+                library = name.split(".")[1] if name in LIBRARIES else "none"
+                found = self.findings(name, library)
+                self.assertEqual({c["check"] for c in found}, {name}, found)
+                self.assertTrue(all(c["text"] for c in found), found)
+                proven += 1
+        self.assertGreaterEqual(proven, 60)
+
+    def test_a_crash_is_a_finding(self):
+        found = self.findings("crash")
+        self.assertEqual([c["check"] for c in found], ["scheduler.counts"])
+        self.assertIn("it ended the process: signal", found[0]["text"])
+
+    def test_what_goes_on_for_ever_is_a_finding(self):
+        found = self.findings("hang")
+        self.assertEqual([c["check"] for c in found], ["scheduler.counts"])
+        self.assertIn("it went on for more than 10", found[0]["text"])
 
 
 class Program(unittest.TestCase):
