@@ -34,6 +34,7 @@ void add_check(CLI::App& app, const Common& common);
 void add_plan(CLI::App& app, const Common& common);
 void add_bench(CLI::App& app, const Common& common);
 void add_doctor(CLI::App& app, const Common& common);
+void add_validate(CLI::App& app);
 void add_completion(CLI::App& app);
 
 }  // namespace gesso::cli

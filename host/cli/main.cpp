@@ -44,6 +44,7 @@ void add_commands(CLI::App& app, const Common& common) {
   add_quantize(app, common);
   add_plugins(app, common);
   add_new(app);
+  add_validate(app);
   add_variants(app, common);
   add_schema(app, common);
   add_doctor(app, common);

@@ -129,6 +129,7 @@ std::vector<Composed> compose(const Host& host, const Call& call, const Values& 
   const Tokenizer tokenizer(host.sibling("tokenizer"));
   std::vector<Ids> ids(prompts.size());
   for (size_t i = 0; i < prompts.size(); ++i) {
+    call.poll();
     for (const std::string& text : segments(prompts[i], values.integer("n_images", 0))) {
       std::vector<int32_t> segment = tokenizer.encode(text);
       limit(segment, max_length, i, host);

@@ -64,6 +64,7 @@ class Encoder {
 
 void make_context(const Host& host, const Call& call, const Inputs& inputs, Outputs& outputs) {
   const c10::InferenceMode guard;
+  call.poll();
   const Size size{inputs.values().integer("height", 0), inputs.values().integer("width", 0)};
   const at::Tensor map = picture(inputs, GESSO_PORT_IMAGE, size);
   const at::Tensor mask = picture(inputs, GESSO_PORT_INPAINT_MASK, size);

@@ -39,10 +39,13 @@ class Preprocessor : public Component<T, ModuleInterface> {
          .run = &T::run}};
     return list;
   }
-  void run(const Call&, const Inputs& inputs, Outputs& outputs) {
+  void run(const Call& call, const Inputs& inputs, Outputs& outputs) {
     cv::setNumThreads(1);
+    const auto pictures = inputs.list(GESSO_PORT_PIXELS);
+    if (pictures.empty()) throw Error(Status::InvalidArgument, "process: no pixels were given");
     size_t item = 0;
-    for (const gesso_tensor_t* pixels : inputs.list(GESSO_PORT_PIXELS)) {
+    for (const gesso_tensor_t* pixels : pictures) {
+      call.poll();
       const cv::Mat map = T::process(to_mat(pixels->dl_tensor, item), inputs.values());
       outputs.put(GESSO_PORT_PIXELS, static_cast<int32_t>(item++), to_tensor(map));
     }

@@ -10,13 +10,22 @@ cv::Mat to_mat(const DLTensor& pixels, size_t item) {
     throw Error(Status::InvalidArgument, "pixels " + std::to_string(item) +
                                              ": expected [3, H, W], found " + shape_text(shape));
   }
-  const auto values = elements<const float>(pixels);
+  if (!same_type(pixels.dtype, kF32) || pixels.device.device_type != kDLCPU) {
+    throw Error(Status::InvalidArgument,
+                "pixels " + std::to_string(item) + ": expected float32 on the CPU");
+  }
   const int height = static_cast<int>(shape[1]), width = static_cast<int>(shape[2]);
-  const size_t plane = values.size() / 3;
+  const auto* first = reinterpret_cast<const float*>(static_cast<const char*>(pixels.data) +
+                                                     pixels.byte_offset);
   cv::Mat picture(height, width, CV_8UC3);
-  for (size_t i = 0; i < plane; ++i) {
-    for (size_t c = 0; c < 3; ++c) {
-      picture.data[3 * i + c] = cv::saturate_cast<uint8_t>((values[c * plane + i] + 1) * 127.5f);
+  uint8_t* byte = picture.data;
+  for (int64_t y = 0; y < height; ++y) {
+    for (int64_t x = 0; x < width; ++x) {
+      for (int64_t c = 0; c < 3; ++c) {
+        const float value =
+            first[c * pixels.strides[0] + y * pixels.strides[1] + x * pixels.strides[2]];
+        *byte++ = cv::saturate_cast<uint8_t>((value + 1) * 127.5f);
+      }
     }
   }
   return picture;

@@ -1,0 +1,124 @@
+// Loading, and the entry.
+#include <dlfcn.h>
+
+#include <cstring>
+
+#include "validate/context.hpp"
+#include "validate/elf_file.hpp"
+
+namespace gesso::validate {
+namespace {
+
+constexpr double kLongestLoad = 0.5, kLongestLoadWithTorch = 30;  // seconds of processor time
+
+void opens(Context& c) {
+  try {
+    read_elf(c.target.library);
+  } catch (const std::exception&) {
+    skip("it is no library (see file.is_library)");
+  }
+  expect(c.target.handle != nullptr, "the system cannot load it: {}", c.target.load_error);
+}
+
+void is_fast(Context& c) {
+  const bool needs_torch = c.target.manifest && c.target.manifest->plugin.runtime != "none";
+  const double limit = needs_torch ? kLongestLoadWithTorch : kLongestLoad;
+  expect(c.target.load_seconds < limit, "loading it took {:.2f} s of processor time, at most {} s",
+         c.target.load_seconds, limit);
+}
+
+void loading_leaves(Context& c) {
+  expect(c.target.load_difference.empty(), "loading it changed the process: {}",
+         c.target.load_difference);
+}
+
+void has_entry(Context& c) {
+  expect(find_entry(c.target) != nullptr, "it does not export {}", GESSO_ENTRY_SYMBOL);
+}
+
+void entry_succeeds(Context& c) {
+  if (!find_entry(c.target)) skip("it has no entry");
+  expect(c.target.entry_status == GESSO_STATUS_OK, "the entry failed with status {}: {}",
+         c.target.entry_status, c.target.entry_text);
+  expect(c.target.table != nullptr, "the entry succeeded, but gave no table");
+}
+
+void entry_leaves(Context& c) {
+  if (!find_entry(c.target)) skip("it has no entry");
+  expect(c.target.entry_difference.empty(), "the entry changed the process: {}",
+         c.target.entry_difference);
+}
+
+void entry_twice(Context& c) {
+  const gesso_host_t host = entry_host();
+  const gesso_plugin_t* again = nullptr;
+  const gesso_status_t status = find_entry(c.target)(&host, &again, nullptr);
+  expect(status == GESSO_STATUS_OK && again == c.target.table,
+         "the second call gave status {} and {} table", status, again ? "another" : "no");
+}
+
+/// A host that this plugin cannot speak to: of an older minor, or while the major is 0, any other.
+gesso_host_t strange_host() { return entry_host(GESSO_ABI_MINOR == 0 ? 1 : GESSO_ABI_MINOR - 1); }
+
+void old_host(Context& c) {
+  if (GESSO_ABI_MAJOR != 0) skip("every minor of this major is spoken");
+  const gesso_host_t host = strange_host();
+  ErrorText error;
+  const gesso_plugin_t* table = nullptr;
+  const gesso_status_t status = find_entry(c.target)(&host, &table, &error.error);
+  expect(status == GESSO_STATUS_INCOMPATIBLE, "a host of minor {} got status {}, not INCOMPATIBLE",
+         host.abi_minor, status);
+  expect(error.error.length > 0, "it was refused without a text");
+}
+
+void old_host_without_error(Context& c) {
+  if (GESSO_ABI_MAJOR != 0) skip("every minor of this major is spoken");
+  const gesso_host_t host = strange_host();
+  const gesso_plugin_t* table = nullptr;
+  expect(find_entry(c.target)(&host, &table, nullptr) != GESSO_STATUS_OK,
+         "a host of minor {} was accepted when it passed no error", host.abi_minor);
+}
+
+void longer_host(Context& c) {
+  struct Longer {
+    gesso_host_t host;
+    unsigned char tail[256];
+  };
+  static Longer longer{entry_host(), {}};
+  std::memset(longer.tail, 0xA5, sizeof longer.tail);
+  longer.host.struct_size = sizeof longer;
+  const gesso_plugin_t* table = nullptr;
+  const gesso_status_t status = find_entry(c.target)(&longer.host, &table, nullptr);
+  expect(status == GESSO_STATUS_OK, "a host with a longer table got status {}", status);
+}
+
+constexpr Check kChecks[] = {
+    {"load.opens", "R1", Needs::File, "", "the system loads it, with nothing undefined",
+     "Link what the text names; link with -Wl,-z,defs to hear of it earlier.", opens},
+    {"load.is_fast", "R14", Needs::Library, "", "loading does no work",
+     "Move work out of static constructors, into create or prepare.", is_fast},
+    {"load.leaves_process", "R10", Needs::Library, "", "loading leaves the process as it is",
+     "Link without -ffast-math; change nothing in static constructors.", loading_leaves},
+    {"load.has_entry", "R14", Needs::Library, "", "exports " GESSO_ENTRY_SYMBOL,
+     "Define the entry with GESSO_EXPORT, or with GESSO_EXPORT_PLUGIN in C++.", has_entry},
+    {"load.entry_succeeds", "R7", Needs::Library, "", "the entry gives a table",
+     "Give the table of the plugin and return GESSO_STATUS_OK.", entry_succeeds},
+    {"load.entry_leaves_process", "R10", Needs::Library, "",
+     "the entry leaves the process as it is",
+     "Set floating-point control, locale, folder, environment and signals back.", entry_leaves},
+    {"load.entry_twice", "R4", Needs::Table, "", "the entry gives the same table every time",
+     "Keep one constant table; do not make a new one for each call.", entry_twice},
+    {"load.old_host", "R2", Needs::Table, "", "a host of another minor is refused with a text",
+     "Call gesso_negotiate first, and return INCOMPATIBLE when it gives 0.", old_host},
+    {"load.old_host_without_error", "R7", Needs::Table, "",
+     "... also when the host passes no error", "Test the error for NULL before you write to it.",
+     old_host_without_error},
+    {"load.longer_host", "R2", Needs::Table, "", "a host with a longer table is accepted",
+     "Compare struct_size with >=, never with ==.", longer_host},
+};
+
+}  // namespace
+
+std::span<const Check> load_checks() { return kChecks; }
+
+}  // namespace gesso::validate

@@ -1,0 +1,23 @@
+// What a plugin must leave as it found it (rule R10).
+#pragma once
+
+#include <string>
+
+namespace gesso::validate {
+
+/// A picture of the process: floating-point control, locale, folder, environment, signal handlers,
+/// mask of file permissions.
+class Surroundings {
+ public:
+  static Surroundings now();
+  /// "" when both are equal; else what changed, in words.
+  std::string difference(const Surroundings& later) const;
+
+ private:
+  std::string floating_point_, locale_, folder_, environment_, signals_, mask_;
+};
+
+/// Bytes of the heap that are in use now; 0 where that is not known.
+uint64_t heap_bytes();
+
+}  // namespace gesso::validate

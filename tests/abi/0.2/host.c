@@ -1,0 +1,125 @@
+/* A host that knows nothing but the structs of one release, written out below as that release had
+ * them: it must load every later plugin that speaks its minor, and run its scheduler.
+ *
+ *   abi_host PLUGIN ID MINOR      prints the sigmas of 4 steps */
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct error {
+  uint32_t struct_size;
+  int32_t status;
+  char* text;
+  uint32_t capacity, length;
+} error_t;
+typedef struct host {
+  uint32_t struct_size, abi_minor;
+  void* data;
+  const char *name, *version;
+  void (*log)(const struct host*, int32_t, const char*);
+  const void* (*get_service)(const struct host*, const char*);
+} host_t;
+typedef struct setup {
+  uint32_t struct_size, n_values;
+  const void* values;
+  void* weights;
+} setup_t;
+typedef struct call {
+  uint32_t struct_size, flags;
+  void *data, *stream;
+  int32_t device_type, device_id;
+  uint32_t thread_limit, reserved;
+  error_t* error;
+  int32_t (*cancelled)(const struct call*);
+  void (*progress)(const struct call*, uint64_t, uint64_t, const char*);
+} call_t;
+typedef struct component {
+  uint32_t struct_size, reserved;
+  void* self;
+  const void* desc;
+  int32_t (*prepare)(void*, const call_t*, const setup_t*);
+  const void* (*get_interface)(void*, const char*);
+  void (*destroy)(void*);
+} component_t;
+typedef struct plugin {
+  uint32_t struct_size, abi_minor;
+  const char *id, *version, *vendor, *license;
+  const void* components;
+  uint64_t n_components;
+  int32_t (*create)(const struct plugin*, const host_t*, const char*, component_t**, error_t*);
+  const void* (*get_interface)(const struct plugin*, const char*);
+  void (*shutdown)(const struct plugin*);
+} plugin_t;
+typedef struct eval {
+  double timestep, sigma, sigma_next, c_sample, c_noise, c_history[4];
+  uint32_t n_history, flags;
+} eval_t;
+typedef struct request {
+  uint32_t struct_size, n_steps;
+  double strength;
+  uint64_t latent_tokens;
+  const void* values;
+  uint64_t n_values;
+} request_t;
+typedef struct scheduler {
+  uint32_t struct_size;
+  int32_t prediction;
+  int32_t (*plan)(void*, const call_t*, const request_t*, eval_t*, uint32_t, uint32_t*);
+} scheduler_t;
+typedef int32_t (*entry_t)(const host_t*, const plugin_t**, error_t*);
+
+static void ignore(const host_t* host, int32_t level, const char* text) {
+  (void)host, (void)level, (void)text;
+}
+static const void* nothing(const host_t* host, const char* id) {
+  (void)host, (void)id;
+  return NULL;
+}
+static int32_t never(const call_t* call) {
+  (void)call;
+  return 0;
+}
+
+static int fail(const char* what, const error_t* error) {
+  fprintf(stderr, "%s: %s\n", what, error && error->length ? error->text : "");
+  return 1;
+}
+
+int main(int argc, char** argv) {
+  if (argc != 4) return fail("abi_host PLUGIN ID MINOR", NULL);
+  char text[512];
+  error_t error = {sizeof error, 0, text, sizeof text, 0};
+  unsigned minor = 0;
+  sscanf(argv[3], "%u", &minor);
+  const host_t host = {sizeof host, minor, NULL, "old", "0", ignore, nothing};
+  void* library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+  if (!library) return fail(dlerror(), NULL);
+  entry_t entry;
+  *(void**)&entry = dlsym(library, "gesso_plugin_entry_0");
+  if (!entry) return fail("it has no entry", NULL);
+  const plugin_t* plugin = NULL;
+  if (entry(&host, &plugin, &error)) return fail("its entry failed", &error);
+  component_t* component = NULL;
+  if (plugin->create(plugin, &host, argv[2], &component, &error)) return fail("create", &error);
+  const setup_t setup = {sizeof setup, 0, NULL, NULL};
+  call_t call;
+  memset(&call, 0, sizeof call);
+  call.struct_size = sizeof call;
+  call.device_type = 1;
+  call.error = &error;
+  call.cancelled = never;
+  if (component->prepare(component->self, &call, &setup)) return fail("prepare", &error);
+  const scheduler_t* scheduler = component->get_interface(component->self, "gesso.scheduler/1");
+  if (!scheduler) return fail("it is no scheduler", NULL);
+  const request_t request = {sizeof request, 4, 1.0, 64, NULL, 0};
+  eval_t evals[8];
+  uint32_t count = 0;
+  if (scheduler->plan(component->self, &call, &request, evals, 8, &count))
+    return fail("plan", &error);
+  for (uint32_t i = 0; i < count && i < 8; ++i) printf("%.6f ", evals[i].sigma);
+  printf("\n");
+  component->destroy(component->self);
+  plugin->shutdown(plugin);
+  return count == 4 ? 0 : 1;
+}

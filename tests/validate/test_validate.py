@@ -1,0 +1,143 @@
+"""gesso validate: what it says of the plugins of this tree, and how it answers wrong requests."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+PROGRAM = os.environ["GESSO_PROGRAM"]
+PLUGINS = Path(os.environ["GESSO_PLUGINS"])
+FAULTY = Path(os.environ["GESSO_FAULTY"])
+SAMPLES = Path(__file__).parent / "samples.toml"
+
+# Faults that were found and are not mended yet: modules in C++ take inputs as they come, where the
+# layer that all of them share should hold them against their ports; estimates of that layer write
+# beyond a short struct_size. A fault that is mended, or a new one, fails this test.
+OPEN = {"module.missing_input", "module.wrong_dtype", "module.short_estimate"}
+WITHOUT_FAULTS = {"auto", "dora", "flow_match", "lora", "lycoris", "offload", "opencv", "qwen_bpe",
+                  "resident", "sentencepiece", "stream"}
+
+
+def validate(*arguments):
+    return subprocess.run([PROGRAM, "validate", *map(str, arguments)], text=True,
+                          capture_output=True)
+
+
+class PluginsOfThisTree(unittest.TestCase):
+    def test_they_keep_the_contract_but_for_what_is_known(self):
+        plugins = sorted(PLUGINS.glob("*/*.so"))
+        self.assertGreater(len(plugins), 20)
+        for plugin in plugins:
+            with self.subTest(plugin.stem):
+                done = validate(plugin, "--sample", SAMPLES, "--json")
+                report = json.loads(done.stdout)
+                failed = {c["check"] for c in report["checks"] if c["status"] == "fail"}
+                known = set() if plugin.stem in WITHOUT_FAULTS else OPEN
+                self.assertLessEqual(failed, known, [c for c in report["checks"]
+                                                     if c["status"] == "fail"])
+                self.assertEqual(done.returncode, 1 if failed else 0)
+                self.assertGreater(report["passed"], 40)
+
+
+# Checks whose fault is not built yet: those of components with weights, siblings or tapes.
+UNPROVEN = {"codec", "composer", "controller", "delta_generator", "denoiser", "injection",
+            "text_encoder", "training", "weights"}
+# Faults of files: a library of its own, or what is done to a copy of the plugin.
+LIBRARIES = {"file.exports", "file.ends_no_process", "file.changes_no_process",
+             "file.starts_no_process", "file.stack", "load.opens", "load.has_entry"}
+
+
+def spoil(check, folder):
+    """Makes a plugin in `folder` have a fault of its files."""
+    library, manifest = folder / "faulty.so", folder / "faulty.gesso.toml"
+    if check == "file.is_library":
+        library.write_text("this is no library")
+    elif check == "file.writable":
+        library.chmod(0o777)
+    elif check == "manifest.present":
+        manifest.unlink()
+    elif check == "manifest.readable":
+        manifest.write_text("manifest = 1\nplugin = 7\n")
+    elif check == "manifest.names_library":
+        shutil.copy(library, folder / "other.so")
+        manifest.write_text(manifest.read_text().replace('"faulty.so"', '"other.so"'))
+    else:
+        return False
+    return True
+
+
+class Faults(unittest.TestCase):
+    """Each check is proven by a plugin with just that fault."""
+
+    def findings(self, fault, library="none"):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "plugin"
+            shutil.copytree(FAULTY / library, folder)
+            environment = {**os.environ, "GESSO_FAULT": "none" if spoil(fault, folder) else fault}
+            done = subprocess.run([PROGRAM, "validate", folder / "faulty.so", "--json", "--timeout",
+                                   "10"], text=True, capture_output=True, env=environment)
+            report = json.loads(done.stdout)
+            self.assertEqual(done.returncode, 0 if report["ok"] else 1)
+            return [c for c in report["checks"] if c["status"] == "fail"]
+
+    def test_without_a_fault_nothing_is_found(self):
+        self.assertEqual(self.findings("none"), [])
+
+    def test_each_check_finds_its_fault_and_no_other(self):
+        proven = 0
+        for check in json.loads(validate("--list", "--json").stdout):
+            name = check["check"]
+            if name.split(".")[0] in UNPROVEN or name == "component.without_weights":
+                continue
+            with self.subTest(name):
+                library = name.split(".")[1] if name in LIBRARIES else "none"
+                found = self.findings(name, library)
+                self.assertEqual({c["check"] for c in found}, {name}, found)
+                self.assertTrue(all(c["text"] for c in found), found)
+                proven += 1
+        self.assertGreaterEqual(proven, 60)
+
+    def test_a_crash_is_a_finding(self):
+        found = self.findings("crash")
+        self.assertEqual([c["check"] for c in found], ["scheduler.counts"])
+        self.assertIn("it ended the process: signal", found[0]["text"])
+
+    def test_what_goes_on_for_ever_is_a_finding(self):
+        found = self.findings("hang")
+        self.assertEqual([c["check"] for c in found], ["scheduler.counts"])
+        self.assertIn("it went on for more than 10", found[0]["text"])
+
+
+class Program(unittest.TestCase):
+    def test_there_are_many_checks_and_each_says_what_to_do(self):
+        checks = json.loads(validate("--list", "--json").stdout)
+        self.assertGreaterEqual(len(checks), 60)
+        self.assertEqual(len({c["check"] for c in checks}), len(checks))
+        for check in checks:
+            self.assertTrue(check["what"] and check["advice"], check)
+
+    def test_a_report_for_people(self):
+        done = validate(PLUGINS / "flow_match/flow_match.so", "--all")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("pass  scheduler.straight  (org.gesso.flow_match.scheduler)", done.stdout)
+        self.assertIn("it keeps the contract:", done.stdout)
+
+    def test_only_some_checks(self):
+        done = validate(PLUGINS / "flow_match/flow_match.so", "--only", "scheduler", "--json")
+        names = {c["check"] for c in json.loads(done.stdout)["checks"]}
+        self.assertIn("scheduler.falls", names)
+        self.assertTrue(all(name.startswith("scheduler.") for name in names), names)
+
+    def test_wrong_requests(self):
+        for arguments in (["nowhere.so"], [], [PLUGINS / "flow_match/flow_match.so", "--only", "no"],
+                          [PLUGINS / "flow_match/flow_match.so", "--sample", "nowhere.toml"]):
+            done = validate(*arguments)
+            self.assertEqual(done.returncode, 2, f"{arguments}: {done.stdout}{done.stderr}")
+            self.assertTrue(done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
