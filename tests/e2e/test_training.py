@@ -7,6 +7,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -180,7 +181,7 @@ class Runs(BallsTest):
         shutil.copytree(DEMO.parent / "train", self.folder / "emoji/train")
         for model in ("tokenizer", "text_encoder", "transformer", "vae"):
             (self.folder / "emoji" / model).symlink_to(DEMO.parent / model)
-        for data in ("data", "data-style"):
+        for data in ("data", "data-more", "data-style"):
             folder = self.folder / "emoji/train" / data
             folder.mkdir(exist_ok=True)
             shutil.copy(self.folder / "red.png", folder)
@@ -200,6 +201,19 @@ class Runs(BallsTest):
         self.assertEqual(len(losses), 4)
         self.assertIn("<svg", (self.folder / "out/report.html").read_text())
         self.gesso("run", DEMO, "--set", "num_inference_steps=2", "--lora", lora, "--out", self.folder / "ball.png")
+
+    def test_a_base_is_trained_split_and_draws(self):
+        self.gesso("train", self.recipe("out", base="base", height=64, width=64, max_steps=1))
+        made, split = self.folder / "out/step-1.safetensors", DEMO.parent / "train/split"
+        subprocess.run([sys.executable, split, made, "base"], cwd=self.folder, check=True)
+        given = tiny_models.read_bf16(DEMO.parent / "transformer/diffusion_pytorch_model.safetensors")
+        self.assertEqual(set(given), set(tiny_models.read_bf16(
+            self.folder / "base/transformer/diffusion_pytorch_model.safetensors")))
+        self.gesso("run", DEMO, "--set", "num_inference_steps=1", "--set", "components.denoiser.path=base/transformer",
+                   "--set", "components.text_encoder.path=base/text_encoder", "--out", "a.png")
+        wrong = subprocess.run([sys.executable, split, DEMO.parent / "vae/diffusion_pytorch_model.safetensors", "no"],
+                               cwd=self.folder, text=True, capture_output=True)
+        self.assertIn("expected the emoji model's transformer", wrong.stderr)
 
     def test_a_vae_is_trained_and_draws(self):
         self.gesso("train", self.recipe("out", base="vae", height=32, width=32, max_steps=2, save_steps=2,
