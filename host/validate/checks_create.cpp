@@ -51,7 +51,7 @@ void out_untouched(Context& c) {
 
 void longer_id(Context& c) {
   if (c.target.table->n_components == 0) skip("it has no components");
-  const std::string id = std::string(c.table().components[0]->id) + ".more";
+  const std::string id = fmt::format("{}.more", c.table().components[0]->id);
   const Answer answer = create(c, id.c_str());
   if (answer.status == GESSO_STATUS_OK) answer.component->destroy(answer.component->self);
   expect(answer.status != GESSO_STATUS_OK, "\"{}\" was created", id);

@@ -114,6 +114,7 @@ void params(Context& c) {
 void like_manifest(Context& c) {
   if (!c.target.manifest) skip("there is no manifest that could be read");
   if (descriptors(c.table()).size() != c.table().n_components) skip("a descriptor is NULL");
+  if (!c.table().id || !is_id(c.table().id)) skip("its id is no id (see table.id)");
   try {
     registry::check_descriptors(c.table(), c.target.manifest->plugin,
                                 c.target.manifest->components);

@@ -6,18 +6,22 @@
 
 namespace gesso::validate {
 
-/// Each on an instance of its own. `must_run`: skips when a plain run does not succeed, since
-/// module.runs has told that.
+/// Each on an instance of its own. `steady`: skips when plain runs do not succeed, or differ, since
+/// module.runs or module.repeats has told that.
 template <class Body>
-void each_operation(Context& c, Body body, bool must_run = false) {
+void each_operation(Context& c, Body body, bool steady = false) {
   const auto contracts = contracts_of(c.component->kind);
   if (contracts.empty()) skip("the kind \"{}\" has no operations of its own", c.component->kind);
   for (const OperationContract& contract : contracts) {
     const auto subject = c.ready();
     Operation operation(*subject, contract);
     operation.feed({});
-    if (must_run && operation.run().status != GESSO_STATUS_OK) {
-      skip("it does not run (see module.runs)");
+    if (steady) {
+      const Outcome first = operation.run();
+      if (first.status != GESSO_STATUS_OK) skip("it does not run (see module.runs)");
+      if (!difference(first, operation.run()).empty()) {
+        skip("its runs differ (see module.repeats)");
+      }
     }
     try {
       body(operation, *subject);

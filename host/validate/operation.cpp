@@ -122,6 +122,7 @@ LentTensor::LentTensor(DLDataType dtype, std::vector<int64_t> shape, Layout layo
   }
   const size_t offset = layout == Layout::Strided ? 3 * bytes : 0;
   block_->memory.assign(offset + static_cast<size_t>(count) * bytes + 64, 0);
+  block_->before = block_->memory;
   gesso_tensor_t& t = block_->tensor;
   t.version = {DLPACK_MAJOR_VERSION, DLPACK_MINOR_VERSION};
   t.flags = DLPACK_FLAG_BITMASK_READ_ONLY;
@@ -142,6 +143,7 @@ gesso_tensor_t* LentTensor::get() { return &block_->tensor; }
 int LentTensor::releases() const { return block_->releases; }
 size_t LentTensor::size() const { return static_cast<size_t>(count_of(block_->tensor.dl_tensor)); }
 bool LentTensor::unchanged() const { return block_->memory == block_->before; }
+void LentTensor::restore() { block_->memory = block_->before; }
 double LentTensor::at(size_t element) const {
   return read(block_->element(element), block_->tensor.dl_tensor.dtype);
 }
@@ -287,6 +289,7 @@ Outcome Operation::run(Trial& trial, gesso_status_t accept_with) {
         to.outcome.made.push_back({port, index, Tensor(tensor)});
         return to.answer;
       }};
+  for (LentTensor& tensor : lent_) tensor.restore();
   const gesso_run_t run = raw(&sink);
   collector.outcome.status = module_->run(subject_.self(), trial.get(), &run);
   collector.outcome.text = trial.text();

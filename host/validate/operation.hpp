@@ -37,6 +37,7 @@ class LentTensor {
   LentTensor(LentTensor&&) noexcept;
   gesso_tensor_t* get();
   bool unchanged() const;  // nobody wrote to it
+  void restore();          // what was written to it is gone
   int releases() const;
   void set(size_t element, double value);  // of F32, BF16 and I64
   double at(size_t element) const;

@@ -72,13 +72,13 @@ def spoil(check, folder):
 class Faults(unittest.TestCase):
     """Each check is proven by a plugin with just that fault."""
 
-    def findings(self, fault, library="none"):
+    def findings(self, fault, library="none", seconds=60):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "plugin"
             shutil.copytree(FAULTY / library, folder)
             environment = {**os.environ, "GESSO_FAULT": "none" if spoil(fault, folder) else fault}
             done = subprocess.run([PROGRAM, "validate", folder / "faulty.so", "--json", "--timeout",
-                                   "10"], text=True, capture_output=True, env=environment)
+                                   str(seconds)], text=True, capture_output=True, env=environment)
             report = json.loads(done.stdout)
             self.assertEqual(done.returncode, 0 if report["ok"] else 1)
             return [c for c in report["checks"] if c["status"] == "fail"]
@@ -106,7 +106,7 @@ class Faults(unittest.TestCase):
         self.assertIn("it ended the process: signal", found[0]["text"])
 
     def test_what_goes_on_for_ever_is_a_finding(self):
-        found = self.findings("hang")
+        found = self.findings("hang", seconds=10)
         self.assertEqual([c["check"] for c in found], ["scheduler.counts"])
         self.assertIn("it went on for more than 10", found[0]["text"])
 
