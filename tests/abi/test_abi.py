@@ -39,8 +39,7 @@ class Releases(unittest.TestCase):
                 continue
             with self.subTest(release), tempfile.TemporaryDirectory() as folder:
                 shutil.copy(HERE / release / "plugin.linux_amd64.so", f"{folder}/straight_c.so")
-                manifest = (HERE.parent.parent / "sdk/template/c/straight_c.gesso.toml").read_text()
-                Path(folder, "straight_c.gesso.toml").write_text(manifest)
+                shutil.copy(HERE / release / "plugin.gesso.toml", f"{folder}/straight_c.gesso.toml")
                 done = subprocess.run([PROGRAM, "validate", f"{folder}/straight_c.so"], text=True,
                                       capture_output=True)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
