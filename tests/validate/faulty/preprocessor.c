@@ -12,7 +12,10 @@ typedef struct made {
 
 static float* last; /* what was given away last and lives still */
 
+static void *failed, *cancelled; /* instances that did so last */
+
 void faulty_forget(void) {
+  failed = cancelled = NULL;
   if (last && faulty("module.outlives")) last[0] += 1;
 }
 
@@ -71,8 +74,7 @@ static gesso_status_t refuse(const gesso_call_t* call, const char* text) {
 }
 
 static gesso_status_t run(void* self, const gesso_call_t* call, const gesso_run_t* run) {
-  static int runs = 0, failed = 0, cancelled = 0;
-  (void)self;
+  static int runs = 0;
   ++runs;
   if (run->op != 0 && !faulty("module.unknown_operation")) return refuse(call, "no such operation");
   if (run->op != 0) return GESSO_STATUS_OK;
@@ -88,18 +90,18 @@ static gesso_status_t run(void* self, const gesso_call_t* call, const gesso_run_
   }
   const int asked = call->cancelled(call);
   if (asked && !faulty("module.cancel")) {
-    cancelled = 1;
+    cancelled = self;
     return faulty_fail(call->error, GESSO_STATUS_CANCELLED, "cancelled");
   }
   if (run->inputs->count == 0) {
-    failed = 1;
+    failed = self;
     if (!faulty("module.missing_input")) return refuse(call, "no pixels were given");
   }
   float shift = disturbed ? 0.01f : 0;
   if (faulty("module.repeats")) shift = (float)(runs % 2) * 0.01f;
   if (faulty("module.batch") && run->inputs->count > 1) shift = 0.01f;
-  if (faulty("module.after_failure") && failed) shift = 0.01f;
-  if (faulty("module.after_cancel") && cancelled) shift = 0.01f;
+  if (faulty("module.after_failure") && failed == self) shift = 0.01f;
+  if (faulty("module.after_cancel") && cancelled == self) shift = 0.01f;
   for (uint32_t i = 0; i < run->inputs->count; ++i) {
     const gesso_item_t* item = &run->inputs->items[i];
     const DLTensor* in = &item->tensor->dl_tensor;
