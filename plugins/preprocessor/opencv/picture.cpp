@@ -15,8 +15,8 @@ cv::Mat to_mat(const DLTensor& pixels, size_t item) {
                 "pixels " + std::to_string(item) + ": expected float32 on the CPU");
   }
   const int height = static_cast<int>(shape[1]), width = static_cast<int>(shape[2]);
-  const auto* first = reinterpret_cast<const float*>(static_cast<const char*>(pixels.data) +
-                                                     pixels.byte_offset);
+  const auto* first =
+      reinterpret_cast<const float*>(static_cast<const char*>(pixels.data) + pixels.byte_offset);
   cv::Mat picture(height, width, CV_8UC3);
   uint8_t* byte = picture.data;
   for (int64_t y = 0; y < height; ++y) {

@@ -71,7 +71,7 @@ static gesso_status_t prepare(void* self, const gesso_call_t* call, const gesso_
 
 static const void* get_interface(void* self, const char* id) {
   (void)self;
-  return strcmp(id, GESSO_SCHEDULER_ID) == 0 ? &scheduler : NULL;
+  return id && strcmp(id, GESSO_SCHEDULER_ID) == 0 ? &scheduler : NULL;
 }
 
 static gesso_status_t create(const gesso_plugin_t* plugin, const gesso_host_t* host, const char* id,
