@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/image/image_resize.hpp"
+#include "engine/registry/json_values.hpp"
 #include "gesso/kind/codec.h"
 #include "gesso/kind/composer.h"
 #include "gesso/kind/denoiser.h"
@@ -58,7 +59,7 @@ TextSide side_of(const Run& run, const char* side, const std::vector<size_t>& pl
 
 std::vector<ComposedText> run_composer(const Run& run, const std::vector<std::string>& texts) {
   run.begin("compose", "composer");
-  ValueList values = values_from_json(run.request.composer_values);
+  ValueList values = registry::values_from_json(run.request.composer_values);
   values.set_texts("prompt", texts);
   values.set_integer("n_images", static_cast<int64_t>(run.request.edit_images.size()));
   const Instance& composer = run.parts.get("composer");

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "engine/registry/json_values.hpp"
 #include "gesso/kind/codec.h"
 #include "gesso/kind/controller.h"
 #include "gesso/kind/preprocessor.h"
@@ -29,7 +30,7 @@ at::Tensor preprocess(const Run& run, const ControlNetInput& input, const at::Te
   const auto processor = run.parts.make(plan);
   auto results = OperationRun(processor->component(), GESSO_OP_PROCESS)
                      .feed(GESSO_PORT_PIXELS, {pixels.to(at::kFloat).contiguous()})
-                     .run(run.call, values_from_json(input.processor_values));
+                     .run(run.call, registry::values_from_json(input.processor_values));
   return take(results, GESSO_PORT_PIXELS, 1, plan.info->id).front().to(pixels.scalar_type());
 }
 

@@ -4,6 +4,7 @@
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
+#include "engine/registry/json_values.hpp"
 #include "gesso/kind/codec.h"
 #include "runtime/activations.hpp"
 #include "runtime/checks.hpp"
@@ -177,7 +178,7 @@ std::vector<gesso_eval_t> LoadedPipeline::schedule(const Run& run) const {
                 fmt::format("{} steps by prediction type {}; the denoiser predicts a velocity",
                             scheduler.plan().info->id, table.prediction));
   }
-  const ValueList values = values_from_json(request.scheduler_values);
+  const ValueList values = registry::values_from_json(request.scheduler_values);
   const auto cells = static_cast<uint64_t>(request.height / preview_.pixels_per_cell *
                                            request.width / preview_.pixels_per_cell);
   const gesso_schedule_request_t asked{sizeof(gesso_schedule_request_t),

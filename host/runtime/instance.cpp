@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "engine/registry/json_values.hpp"
 #include "gesso/service/components.h"
 #include "gesso/service/random.h"
 #include "runtime/sampling.hpp"
@@ -43,27 +44,6 @@ gesso_status_t GESSO_CALL random_normal(uint64_t seed, DLTensor* out, gesso_erro
   });
 }
 
-void add_value(ValueList& values, const std::string& key, const nlohmann::json& value) {
-  if (value.is_boolean()) {
-    values.set_boolean(key, value.get<bool>());
-  } else if (value.is_number_integer()) {
-    values.set_integer(key, value.get<int64_t>());
-  } else if (value.is_number()) {
-    values.set_real(key, value.get<double>());
-  } else if (value.is_string()) {
-    values.set_text(key, value.get<std::string>());
-  } else if (value.is_array() && !value.empty()) {
-    const auto all = [&](auto test) { return std::all_of(value.begin(), value.end(), test); };
-    if (all([](const auto& v) { return v.is_number_integer(); })) {
-      values.set_integers(key, value.get<std::vector<int64_t>>());
-    } else if (all([](const auto& v) { return v.is_number(); })) {
-      values.set_reals(key, value.get<std::vector<double>>());
-    } else if (all([](const auto& v) { return v.is_string(); })) {
-      values.set_texts(key, value.get<std::vector<std::string>>());
-    }
-  }
-}
-
 }  // namespace
 
 void Messages::log(int32_t level, const std::string& text) const {
@@ -93,13 +73,6 @@ CallScope::CallScope(const Watch& watch, uint32_t flags) {
     event.total = total;
     static_cast<const Watch*>(call->data)->event(event);
   };
-}
-
-ValueList values_from_json(const nlohmann::json& object, const std::string& prefix) {
-  ValueList values;
-  if (!object.is_object()) return values;
-  for (const auto& [key, value] : object.items()) add_value(values, prefix + key, value);
-  return values;
 }
 
 /// The C struct that a component sees as its host. The table comes first, so that its address is
@@ -159,11 +132,9 @@ Instance::Instance(const config::PipelinePlan& pipeline, const config::Component
     weights_->set_storage(plan.storage);
   }
 
-  ValueList values = values_from_json(plan.values);
+  ValueList values = registry::values_from_json(plan.values);
   values.set_text("numerics", pipeline.numerics).set_text("dtype", plan.dtype);
-  if (plan.config.is_object()) {
-    for (const auto& [key, value] : plan.config.items()) add_value(values, "config." + key, value);
-  }
+  registry::add_values(values, plan.config, "config.");
   const gesso_setup_t setup{sizeof(gesso_setup_t), values.size(), values.data(), weights_.get()};
 
   component_ = pipeline.registry->create(plan.info->id, &host_->table);

@@ -42,9 +42,6 @@ class CallScope {
   gesso_call_t call_;
 };
 
-/// JSON scalars and lists of scalars as values; others and null are left out.
-ValueList values_from_json(const nlohmann::json& object, const std::string& prefix = {});
-
 class Instance {
  public:
   /// Creates and prepares. `siblings`, `messages` and `devices` must outlive it.

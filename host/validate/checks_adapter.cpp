@@ -65,6 +65,14 @@ std::unique_ptr<File> file_of(Context& c, bool more = false, bool broken = false
   return file;
 }
 
+/// What a source says of an update.
+struct Update {
+  gesso_status_t status = GESSO_STATUS_OK;
+  uint32_t target = 0;
+  std::string name;
+  gesso_delta_t delta{};
+};
+
 /// An open set of updates.
 struct Open {
   Open(Context& c, File& given) : subject(c.ready()), file(given) {
@@ -81,14 +89,16 @@ struct Open {
   ~Open() {
     if (status == GESSO_STATUS_OK) table->close(subject->self(), set);
   }
-  gesso_status_t get(uint64_t index, uint32_t& target, std::string& name, gesso_delta_t& delta) {
+  /// @param unwritten  the target before the source writes it
+  Update get(uint64_t index, uint32_t unwritten = 0) {
+    Update update;
+    update.target = unwritten;
     ErrorText error;
-    const char* found = nullptr;
-    delta = {};
-    const auto answer =
-        table->get(subject->self(), set, index, &target, &found, &delta, &error.error);
-    name = found ? found : "";
-    return answer;
+    const char* name = nullptr;
+    update.status =
+        table->get(subject->self(), set, index, &update.target, &name, &update.delta, &error.error);
+    update.name = name ? name : "";
+    return update;
   }
   std::unique_ptr<Subject> subject;
   File& file;
@@ -106,12 +116,10 @@ void opens(Context& c) {
          open.text);
   bool matched = false;
   for (uint64_t i = 0; i < open.count; ++i) {
-    uint32_t target = GESSO_TARGET_NONE;
-    std::string name;
-    gesso_delta_t delta;
-    const auto status = open.get(i, target, name, delta);
-    expect(status == GESSO_STATUS_OK, "get({}) of {} failed with status {}", i, open.count, status);
-    matched |= target != GESSO_TARGET_NONE;
+    const Update update = open.get(i, GESSO_TARGET_NONE);
+    expect(update.status == GESSO_STATUS_OK, "get({}) of {} failed with status {}", i, open.count,
+           update.status);
+    matched |= update.target != GESSO_TARGET_NONE;
   }
   expect(matched, "no update matched a target");
 }
@@ -125,10 +133,7 @@ void targets_in_range(Context& c) {
   Open open(c, *file);
   good(open);
   for (uint64_t i = 0; i < open.count; ++i) {
-    uint32_t target = 0;
-    std::string name;
-    gesso_delta_t delta;
-    open.get(i, target, name, delta);
+    const uint32_t target = open.get(i).target;
     expect(target == GESSO_TARGET_NONE || target < file->targets.size(),
            "update {} is of target {}; there are {}", i, target, file->targets.size());
   }
@@ -139,10 +144,7 @@ void parts(Context& c) {
   Open open(c, *file);
   good(open);
   for (uint64_t i = 0; i < open.count; ++i) {
-    uint32_t target = 0;
-    std::string name;
-    gesso_delta_t delta;
-    open.get(i, target, name, delta);
+    const auto [status, target, name, delta] = open.get(i);
     if (target >= file->targets.size()) continue;
     expect(delta.form && *delta.form, "update {} has no form", i);
     expect(std::isfinite(delta.scale), "update {} has the scale {}", i, delta.scale);
@@ -167,11 +169,8 @@ void accounts(Context& c) {
   }
   bool told = false;
   for (uint64_t i = 0; i < open.count; ++i) {
-    uint32_t target = 0;
-    std::string name;
-    gesso_delta_t delta;
-    open.get(i, target, name, delta);
-    told |= target == GESSO_TARGET_NONE && name.find("nowhere") != std::string::npos;
+    const Update update = open.get(i);
+    told |= update.target == GESSO_TARGET_NONE && update.name.find("nowhere") != std::string::npos;
   }
   expect(told, "the key \"blocks.99.nowhere.lora_A.weight\", which fits nothing, was not told");
 }
@@ -196,11 +195,8 @@ void beyond(Context& c) {
   const auto file = file_of(c);
   Open open(c, *file);
   good(open);
-  uint32_t target = 0;
-  std::string name;
-  gesso_delta_t delta;
-  expect(open.get(open.count + 5, target, name, delta) != GESSO_STATUS_OK,
-         "update {} of {} was given", open.count + 5, open.count);
+  expect(open.get(open.count + 5).status != GESSO_STATUS_OK, "update {} of {} was given",
+         open.count + 5, open.count);
 }
 
 std::pair<const gesso_target_t*, uint64_t> targets(Subject& subject) {

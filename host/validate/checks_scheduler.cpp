@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/registry/json_values.hpp"
 #include "gesso/kind/scheduler.h"
 #include "validate/context.hpp"
 
@@ -26,7 +27,7 @@ const gesso_scheduler_t& table(Subject& subject) {
 
 Plan plan(Subject& subject, uint32_t steps = kSteps, double strength = 1) {
   const gesso_scheduler_t& scheduler = table(subject);
-  const ValueList values = values_of(subject.sample().run_values);
+  const ValueList values = registry::values_from_json(subject.sample().run_values);
   const gesso_schedule_request_t request{sizeof request, steps,        strength, 64,
                                          values.data(),  values.size()};
   Plan made{GESSO_STATUS_OK, std::vector<gesso_eval_t>(4 * (steps + 1)), 0, "", 0};
@@ -67,7 +68,7 @@ void plans(Context& c) {
 void counts(Context& c) {
   const auto subject = c.ready();
   const Plan whole = good_plan(*subject);
-  const ValueList values = values_of(subject->sample().run_values);
+  const ValueList values = registry::values_from_json(subject->sample().run_values);
   const gesso_schedule_request_t request{sizeof request, kSteps,       1, 64,
                                          values.data(),  values.size()};
   Trial trial;
@@ -81,7 +82,7 @@ void counts(Context& c) {
 void capacity(Context& c) {
   const auto subject = c.ready();
   good_plan(*subject);
-  const ValueList values = values_of(subject->sample().run_values);
+  const ValueList values = registry::values_from_json(subject->sample().run_values);
   const gesso_schedule_request_t request{sizeof request, kSteps,       1, 64,
                                          values.data(),  values.size()};
   gesso_eval_t evals[kSteps + 1];
@@ -176,7 +177,7 @@ void trains(Context& c) {
   const auto subject = c.ready();
   const gesso_scheduler_t& scheduler = table(*subject);
   if (!GESSO_HAS(gesso_scheduler_t, &scheduler, train_point)) skip("it has no train_point");
-  const ValueList values = values_of(subject->sample().run_values);
+  const ValueList values = registry::values_from_json(subject->sample().run_values);
   const gesso_schedule_request_t request{sizeof request, 1000, 1, 64, values.data(), values.size()};
   for (const double u : {0.0, 0.25, 0.5, 0.999}) {
     Trial trial;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "engine/registry/json_values.hpp"
 #include "validate/check.hpp"
 
 namespace gesso::validate {
@@ -263,7 +264,7 @@ void Operation::feed(const Feeding& feeding) {
       add(place, -1, feeding.first);
     }
   }
-  values_ = values_of(subject_.sample().run_values);
+  values_ = registry::values_from_json(subject_.sample().run_values);
   if (std::string(contract_.operation) == "compose" && feeding.leave_out != "prompt") {
     values_.set_texts("prompt", {"a red apple"});
   }

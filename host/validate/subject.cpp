@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "engine/registry/json_values.hpp"
 #include "gesso/service/random.h"
 #include "validate/check.hpp"
 
@@ -15,24 +16,6 @@ gesso_status_t GESSO_CALL normal(uint64_t seed, DLTensor* out, gesso_error_t* er
     std::normal_distribution<float> distribution;
     for (float& x : elements<float>(*out)) x = distribution(engine);
   });
-}
-
-void add(ValueList& values, const std::string& key, const nlohmann::json& value) {
-  if (value.is_boolean()) {
-    values.set_boolean(key, value.get<bool>());
-  } else if (value.is_number_integer()) {
-    values.set_integer(key, value.get<int64_t>());
-  } else if (value.is_number()) {
-    values.set_real(key, value.get<double>());
-  } else if (value.is_string()) {
-    values.set_text(key, value.get<std::string>());
-  } else if (value.is_array() && !value.empty() && value[0].is_string()) {
-    values.set_texts(key, value.get<std::vector<std::string>>());
-  } else if (value.is_array() && !value.empty() && value[0].is_number_integer()) {
-    values.set_integers(key, value.get<std::vector<int64_t>>());
-  } else if (value.is_array() && !value.empty()) {
-    values.set_reals(key, value.get<std::vector<double>>());
-  }
 }
 
 /// A value that the parameter's type does not allow.
@@ -59,13 +42,6 @@ Trial::Trial() {
     return trial.cancel;
   };
   call_.progress = [](const gesso_call_t*, uint64_t, uint64_t, const char*) {};
-}
-
-ValueList values_of(const nlohmann::json& object, const std::string& prefix) {
-  ValueList values;
-  if (!object.is_object()) return values;
-  for (const auto& [key, value] : object.items()) add(values, prefix + key, value);
-  return values;
 }
 
 std::shared_ptr<const weights::MappedWeights> open_weights(const registry::ComponentInfo& info,
@@ -111,12 +87,12 @@ void Subject::destroy() {
 gesso_status_t Subject::prepare(std::string* text) {
   nlohmann::json given = sample_.values;
   if (given.is_object()) given.erase(options_.wrong_value);
-  ValueList values = values_of(given);
+  ValueList values = registry::values_from_json(given);
   for (const registry::Param& param : info_.params) {
     if (param.key == options_.wrong_value) add_wrong(values, param);
   }
   values.set_text("numerics", "precise").set_text("dtype", "f32");
-  for (const auto& [key, value] : sample_.config.items()) add(values, "config." + key, value);
+  registry::add_values(values, sample_.config, "config.");
   const gesso_setup_t setup{sizeof(gesso_setup_t), values.size(), values.data(), weights_.get()};
   Trial trial;
   const gesso_status_t status = component_->prepare(component_->self, trial.get(), &setup);

@@ -31,9 +31,6 @@ class Trial {
   gesso_call_t call_;
 };
 
-/// Copies what a sample says into values. `extra` comes last.
-ValueList values_of(const nlohmann::json& object, const std::string& prefix = {});
-
 struct SubjectOptions {
   bool without_weights = false;
   bool without_services = false;

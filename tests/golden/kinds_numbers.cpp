@@ -10,6 +10,7 @@
 
 #include "components.hpp"
 #include "engine/image/image_resize.hpp"
+#include "engine/registry/json_values.hpp"
 #include "gesso/kind/scheduler.h"
 #include "kinds.hpp"
 #include "runtime/sampling.hpp"
@@ -38,7 +39,7 @@ class Schedule {
     for (const char* key : {"sigma_shift", "target_timesteps", "target_sigmas"}) {
       if (params.contains(key) && !params.at(key).is_null()) values_json_[key] = params.at(key);
     }
-    values_ = runtime::values_from_json(values_json_);
+    values_ = registry::values_from_json(values_json_);
     request_ = {sizeof request_,
                 params.value("num_inference_steps", 8u),
                 params.value("denoising_strength", 1.0),

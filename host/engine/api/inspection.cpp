@@ -67,8 +67,7 @@ LoraTarget target_of(const weights::WeightSet& set, const std::vector<std::strin
 
 /// What an adapter's file holds and who reads it; null for other files.
 json adapter_json(const weights::WeightSet& set, const registry::Registry& registry) {
-  std::vector<std::string> names;
-  for (const weights::TensorInfo& tensor : set.tensors()) names.push_back(tensor.name);
+  const std::vector<std::string> names = set.names();
   const registry::ComponentInfo* source = registry::adapter_for(names, registry);
   if (!source) return nullptr;
   std::set<int64_t> ranks;

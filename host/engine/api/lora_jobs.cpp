@@ -27,12 +27,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::vector<std::string> names_of(const weights::WeightSet& set) {
-  std::vector<std::string> names;
-  for (const weights::TensorInfo& tensor : set.tensors()) names.push_back(tensor.name);
-  return names;
-}
-
 /// @param known  whether the shapes mean something
 std::vector<AdapterTarget> targets_among(std::span<const NamedShape> canonical, bool known) {
   std::vector<AdapterTarget> targets;
@@ -88,7 +82,7 @@ Fitting fitting_component(const LoraWork& work, const std::vector<LoraInput>& lo
     std::vector<std::string> names;
     for (const LoraInput& lora : loras) {
       one.loras.push_back({nullptr, plan_of(lora, work, options.allow_unmatched), lora.scale});
-      std::ranges::copy(names_of(*one.loras.back().plan.tensors), std::back_inserter(names));
+      std::ranges::copy(one.loras.back().plan.tensors->names(), std::back_inserter(names));
     }
     one.canonical = weights::possible_weights(*component.pattern, names);
     const auto targets = targets_among(one.canonical, /*known=*/false);
@@ -237,7 +231,7 @@ void warn(Job& job, const std::string& text) {
 }
 
 bool is_adapter(const weights::WeightSet& set, const registry::Registry& registry) {
-  return registry::adapter_for(names_of(set), registry) != nullptr;
+  return registry::adapter_for(set.names(), registry) != nullptr;
 }
 
 weights::WeightEdit merging(const LoraWork& work, const std::vector<LoraInput>& loras,
@@ -280,7 +274,7 @@ json convert_loras(const LoraWork& work, const std::vector<LoraInput>& loras,
   }
   const weights::WeightSet& first = *found.loras.front().plan.tensors;
   json report = write(work, modules, *found.component, found.canonical, first.metadata(), options);
-  const auto* dialect = weights::lora_dialect_of(names_of(first));
+  const auto* dialect = weights::lora_dialect_of(first.names());
   report["from"] = {{"dialect", dialect ? dialect->name : "other"}};
   if (options.rank > 0) report["error"] = sum->relative();
   return report;

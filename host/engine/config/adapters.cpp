@@ -19,15 +19,9 @@ using registry::ComponentInfo;
 
 constexpr const char* kKind = "delta_source";
 
-std::vector<std::string> names_of(const weights::WeightSet& set) {
-  std::vector<std::string> names;
-  for (const weights::TensorInfo& info : set.tensors()) names.push_back(info.name);
-  return names;
-}
-
 /// The delta source whose names fit all of the file's.
 const ComponentInfo& source_for(const weights::WeightSet& set, const registry::Registry& registry) {
-  const std::vector<std::string> names = names_of(set);
+  const std::vector<std::string> names = set.names();
   if (const ComponentInfo* found = registry::adapter_for(names, registry)) return *found;
   std::vector<std::string> ids;
   for (const ComponentInfo& component : registry.components()) {

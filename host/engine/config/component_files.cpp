@@ -73,8 +73,7 @@ void flatten(const json& value, const std::string& prefix, json& flat) {
 weights::ComponentPattern with_renames(weights::ComponentPattern pattern,
                                        std::span<const weights::RenameRule> renames,
                                        const weights::WeightSet& set) {
-  std::vector<std::string> names;
-  for (const weights::TensorInfo& tensor : set.tensors()) names.push_back(tensor.name);
+  std::vector<std::string> names = set.names();
   for (const weights::RenameRule& rule : renames) {
     bool used = false;
     for (std::string& name : names) {

@@ -203,6 +203,12 @@ int64_t WeightSet::elements() const {
                          });
 }
 
+std::vector<std::string> WeightSet::names() const {
+  std::vector<std::string> names;
+  for (const TensorInfo& tensor : tensors_) names.push_back(tensor.name);
+  return names;
+}
+
 std::string WeightSet::describe() const {
   const fs::path& first = files_.front().mapping->path();
   if (files_.size() == 1) return first.filename().string();

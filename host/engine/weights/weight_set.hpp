@@ -24,6 +24,7 @@ class WeightSet {
   static WeightSet open(std::span<const std::filesystem::path> paths);
 
   const std::vector<TensorInfo>& tensors() const { return tensors_; }  ///< by name
+  std::vector<std::string> names() const;                              ///< of the tensors
   /// What the tensors stand for: those that belong together are one weight. By name.
   const std::vector<NamedWeight>& weights() const { return weights_; }
   const std::vector<WeightFile>& files() const { return files_; }
