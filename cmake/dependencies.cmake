@@ -89,6 +89,12 @@ target_include_directories(gesso_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS}
 target_link_libraries(gesso_libtorch INTERFACE torch torch_cpu c10)
 target_compile_definitions(gesso_libtorch INTERFACE AT_PER_OPERATOR_HEADERS)  # narrow headers only
 
+# at::parallel_for is a loop of one thread in code that is compiled without OpenMP.
+find_package(OpenMP QUIET COMPONENTS CXX)
+gesso_require(OpenMP "a compiler with OpenMP (g++)")
+add_library(gesso_libtorch_parallel INTERFACE)
+target_link_libraries(gesso_libtorch_parallel INTERFACE gesso_libtorch OpenMP::OpenMP_CXX)
+
 # Several training processes: c10d's Gloo needs Gloo's own headers, its NCCL those of CUDA and NCCL. The code of both is
 # in libtorch. Without them everything else is built, and `gesso train` says what is missing.
 find_path(GLOO_INCLUDE gloo/context.h)

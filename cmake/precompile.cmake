@@ -1,4 +1,4 @@
-# gesso_precompile(target base|torch|runtime): the headers that most files of a kind include are compiled once.
+# gesso_precompile(target base|torch|parallel|runtime): the headers that most files of a kind include are compiled once.
 #
 # Files still include what they use; CMAKE_DISABLE_PRECOMPILE_HEADERS=ON builds without. Targets share the
 # precompiled headers of one small library, so their code generation has to agree (all are compiled
@@ -23,6 +23,7 @@ set(torch_headers <ATen/core/Tensor.h> <ATen/TensorOperators.h> <ATen/ops/empty.
 gesso_precompiled_headers(base LIBRARIES gesso_fmt nlohmann_json::nlohmann_json
   HEADERS ${standard_headers} <fmt/format.h> <nlohmann/json.hpp>)
 gesso_precompiled_headers(torch LIBRARIES gesso_libtorch HEADERS ${standard_headers} ${torch_headers})
+gesso_precompiled_headers(parallel LIBRARIES gesso_libtorch_parallel HEADERS ${standard_headers} ${torch_headers})
 gesso_precompiled_headers(runtime LIBRARIES gesso_libtorch gesso_fmt nlohmann_json::nlohmann_json
   HEADERS ${standard_headers} ${torch_headers} <fmt/format.h> <nlohmann/json.hpp>)
 

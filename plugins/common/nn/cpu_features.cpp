@@ -10,6 +10,14 @@ bool has_native_bf16() {
 #endif
 }
 
+bool has_bf16_tiles() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("amx-bf16");
+#else
+  return false;
+#endif
+}
+
 bool has_int8_products() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512vnni") || __builtin_cpu_supports("avxvnni") ||

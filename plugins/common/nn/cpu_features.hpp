@@ -8,6 +8,9 @@ namespace gesso::nn {
 /// and round once.
 bool has_native_bf16();
 
+/// True when it does so in tiles (AMX).
+bool has_bf16_tiles();
+
 /// True when the processor multiplies and adds int8 numbers itself (AVX512-VNNI, AVX-VNNI, AMX).
 bool has_int8_products();
 

@@ -125,8 +125,55 @@ GESSO_INLINE void scale_all(const int32_t* sums, const float* row_scale, const f
   }
 }
 
+GESSO_INLINE float largest_of(const float* x, int64_t count, float start) {
+  float most[kLanes];
+  for (int64_t k = 0; k < kLanes; ++k) most[k] = start;
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int64_t k = 0; k < kLanes; ++k) most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
+  }
+  for (; i < count; ++i) most[0] = x[i] > most[0] ? x[i] : most[0];
+  for (int64_t k = 1; k < kLanes; ++k) most[0] = most[k] > most[0] ? most[k] : most[0];
+  return most[0];
+}
+
+/// weights = e^(scale * x - shift). Returns their sum.
+GESSO_INLINE float exponentials(const float* x, int64_t count, float scale, float shift,
+                                BFloat16* weights) {
+  float sums[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int64_t k = 0; k < kLanes; ++k) {
+      const float e = exponential(x[i + k] * scale - shift);
+      sums[k] += e;
+      store(weights + i + k, e);
+    }
+  }
+  for (; i < count; ++i) {
+    const float e = exponential(x[i] * scale - shift);
+    sums[0] += e;
+    store(weights + i, e);
+  }
+  for (int64_t k = 1; k < kLanes; ++k) sums[0] += sums[k];
+  return sums[0];
+}
+
 }  // namespace
 
+GESSO_CLONES void softmax_block(const float* scores, int64_t stride, int64_t rows, int64_t count,
+                                int64_t padded, float scale, float* largest, float* total,
+                                float* sums, int64_t D, BFloat16* weights) {
+  for (int64_t row = 0; row < rows; ++row, scores += stride, weights += stride, sums += D) {
+    const float before = largest[row];
+    largest[row] = largest_of(scores, count, before / scale) * scale;
+    const float factor = exponential(before - largest[row]);
+    total[row] = total[row] * factor + exponentials(scores, count, scale, largest[row], weights);
+    for (int64_t i = count; i < padded; ++i) weights[i].bits = 0;
+    if (factor != 1.0f) {
+      for (int64_t i = 0; i < D; ++i) sums[i] *= factor;
+    }
+  }
+}
 GESSO_CLONES void rms_norm(const float* x, const float* w, const float* scale, float eps,
                            int64_t rows, int64_t D, float* y) {
   rms_norm_rows(x, w, scale, eps, rows, D, y);

@@ -38,6 +38,14 @@ void head_norm_rotate(BFloat16* x, const BFloat16* w, const float* cos, const fl
 void silu_multiply(float* a, const float* b, int64_t count);
 void silu_multiply(BFloat16* a, const BFloat16* b, int64_t count);
 
+/// A block of keys in an attention that goes over the keys block by block. scores [rows, `stride`],
+/// of which `count` are real and `padded` are written: weights = e^(scale * score - largest), 0
+/// beyond `count`. `largest` and `total` [rows] go on from the blocks before, and `sums` [rows, D]
+/// is brought to the new largest score.
+void softmax_block(const float* scores, int64_t stride, int64_t rows, int64_t count, int64_t padded,
+                   float scale, float* largest, float* total, float* sums, int64_t D,
+                   BFloat16* weights);
+
 /// Each row of x as int8: scale[row] = max|x| / 127 (1 for zeros), codes = round(x / scale).
 void int8_rows(const float* x, int64_t rows, int64_t D, int8_t* codes, float* scale);
 void int8_rows(const BFloat16* x, int64_t rows, int64_t D, int8_t* codes, float* scale);

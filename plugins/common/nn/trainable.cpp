@@ -30,13 +30,13 @@ constexpr int64_t kParts = 8;  // sums over rows are made in as many parts, what
 /// Calls `body(begin, count, sums)` for fixed parts of the rows and adds up their sums in order:
 /// the same bits for any number of threads.
 template <class Body>
-void for_parts(int64_t rows, std::vector<at::Tensor*> sums, const Body& body) {
+void for_parts(int64_t rows, int64_t row_length, std::vector<at::Tensor*> sums, const Body& body) {
   std::vector<at::Tensor> parts;
   for (const at::Tensor* sum : sums) {
     parts.push_back(sum->defined() ? at::zeros({kParts, sum->numel()}, at::kFloat) : at::Tensor());
   }
-  at::parallel_for(0, kParts, 1, [&](int64_t first, int64_t last) {
-    for (int64_t part = first; part < last; ++part) {
+  for_rows(kParts, rows * row_length / kParts, [&](int64_t first, int64_t parts_here) {
+    for (int64_t part = first; part < first + parts_here; ++part) {
       const int64_t begin = rows * part / kParts, end = rows * (part + 1) / kParts;
       std::vector<float*> places;
       for (const at::Tensor& t : parts) {
@@ -141,7 +141,7 @@ class RmsNorm : public Function<RmsNorm> {
       at::Tensor ds_here = dscale.defined() ? sum_like(s, true) : at::Tensor();
       const int64_t offset = b * rows.numel();
       for_kernel_type(x, [&]<class T>(T) {
-        for_parts(rows.size(0), {&dw_here, &ds_here},
+        for_parts(rows.size(0), D, {&dw_here, &ds_here},
                   [&](int64_t begin, int64_t count, const std::vector<float*>& sums) {
                     const int64_t at = offset + begin * D;
                     kernels::rms_norm_back(data<T>(x) + at, data<T>(weight), data<T>(s),
@@ -187,14 +187,14 @@ class HeadNormRotate : public Function<HeadNormRotate> {
     for (int64_t b = 0; b < x.size(0); ++b) {
       at::Tensor dw_here = sum_like(weight, dw.defined());
       for_kernel_type(x, [&]<class T>(T) {
-        for_parts(
-            L, {&dw_here}, [&](int64_t begin, int64_t count, const std::vector<float*>& sums) {
-              const int64_t at = (b * L + begin) * H * K;
-              kernels::head_norm_rotate_back(data<T>(x) + at, data<T>(weight),
-                                             data<float>(cos) + begin * K / 2,
-                                             data<float>(sin) + begin * K / 2, data<T>(dy) + at,
-                                             eps, count, H, K, data<T>(dx) + at, sums[0]);
-            });
+        for_parts(L, H * K, {&dw_here},
+                  [&](int64_t begin, int64_t count, const std::vector<float*>& sums) {
+                    const int64_t at = (b * L + begin) * H * K;
+                    kernels::head_norm_rotate_back(
+                        data<T>(x) + at, data<T>(weight), data<float>(cos) + begin * K / 2,
+                        data<float>(sin) + begin * K / 2, data<T>(dy) + at, eps, count, H, K,
+                        data<T>(dx) + at, sums[0]);
+                  });
       });
       if (dw.defined()) dw.add_(dw_here);
     }
