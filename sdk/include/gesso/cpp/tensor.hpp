@@ -66,6 +66,23 @@ inline std::string shape_text(std::span<const int64_t> shape) {
   return text + "]";
 }
 
+/// "f32", "bf16", "i64": as ports write them.
+inline std::string type_text(DLDataType type) {
+  const std::string bits = std::to_string(type.bits);
+  switch (type.code) {
+    case kDLInt:
+      return "i" + bits;
+    case kDLUInt:
+      return "u" + bits;
+    case kDLFloat:
+      return "f" + bits;
+    case kDLBfloat:
+      return "bf" + bits;
+    default:
+      return "DLPack type " + std::to_string(type.code);
+  }
+}
+
 inline bool is_contiguous(const DLTensor& t) {
   int64_t stride = 1;
   for (int32_t i = t.ndim - 1; i >= 0; --i) {

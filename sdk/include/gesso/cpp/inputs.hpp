@@ -1,0 +1,125 @@
+// What one run is fed with, held against the ports of its operation.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../module.h"
+#include "tensor.hpp"
+#include "value.hpp"
+
+namespace gesso {
+
+/// "3 H W" in words: {"3", "H", "W"}.
+inline std::vector<std::string_view> extents_of(std::string_view dims) {
+  std::vector<std::string_view> words;
+  while (!dims.empty()) {
+    const size_t end = std::min(dims.find(' '), dims.size());
+    if (end > 0) words.push_back(dims.substr(0, end));
+    dims.remove_prefix(std::min(end + 1, dims.size()));
+  }
+  return words;
+}
+
+/// Whether a port with these dims takes the shape. Letters stand for any extent, "..." and NULL for
+/// any shape; an extent of -1 is not known yet.
+inline bool takes_shape(const char* dims, std::span<const int64_t> shape) {
+  const auto words = extents_of(dims ? dims : "...");
+  if (std::ranges::find(words, "...") != words.end()) return true;
+  return std::ranges::equal(words, shape, [](std::string_view word, int64_t extent) {
+    const bool is_number = word.find_first_not_of("0123456789") == word.npos;
+    return !is_number || extent == -1 || word == std::to_string(extent);
+  });
+}
+
+/// Whether a port with these dtypes takes the type. NULL stands for any floating type.
+inline bool takes_type(const char* dtypes, DLDataType type) {
+  if (!dtypes) return type.code == kDLFloat || type.code == kDLBfloat;
+  return ("|" + std::string(dtypes) + "|").find("|" + type_text(type) + "|") != std::string::npos;
+}
+
+/// The inputs of one run, by port name. Tensors are borrowed.
+class Inputs {
+ public:
+  /// @throws Error InvalidArgument  when a required input is missing, the items of an input are not
+  ///                                numbered as its port says, or a tensor is not what it takes
+  Inputs(const gesso_op_t& op, const gesso_run_t& run) : op_(op), run_(run) {
+    for (uint32_t place = 0; place < op_.n_inputs; ++place) check(place);
+  }
+
+  /// All tensors of a port, in the order of their index; empty when nothing was fed.
+  std::vector<const gesso_tensor_t*> list(std::string_view port) const {
+    std::vector<const gesso_tensor_t*> found;
+    const uint32_t place = place_of(port);
+    for (uint32_t i = 0; run_.inputs && i < run_.inputs->count; ++i) {
+      const gesso_item_t& item = run_.inputs->items[i];
+      if (item.port == place) found.push_back(item.tensor);
+    }
+    return found;
+  }
+  /// The single tensor of a port. @throws Error InvalidArgument when there is not exactly one
+  const gesso_tensor_t* one(std::string_view port) const {
+    const auto found = list(port);
+    if (found.size() != 1) refuse(port, "expected one tensor", std::to_string(found.size()));
+    return found.front();
+  }
+  Values values() const { return {run_.values, run_.n_values}; }
+  const gesso_run_t& raw() const { return run_; }
+
+ private:
+  uint32_t place_of(std::string_view port) const {
+    for (uint32_t i = 0; i < op_.n_inputs; ++i) {
+      if (port == op_.inputs[i]->name) return i;
+    }
+    throw Error(Status::Internal, "no input port \"" + std::string(port) + "\"");
+  }
+  void check(uint32_t place) const {
+    const gesso_port_t& port = *op_.inputs[place];
+    const bool is_numbered = port.flags & (GESSO_PORT_PER_ITEM | GESSO_PORT_LIST);
+    int32_t count = 0;
+    for (uint32_t i = 0; run_.inputs && i < run_.inputs->count; ++i) {
+      const gesso_item_t& item = run_.inputs->items[i];
+      if (item.port != place) continue;
+      const int32_t index = is_numbered ? count : -1;
+      if (item.index != index) {
+        refuse(port.name, "expected index " + std::to_string(index), std::to_string(item.index));
+      }
+      check(port, item);
+      ++count;
+    }
+    if (count == 0 && !(port.flags & GESSO_PORT_OPTIONAL)) {
+      refuse(port.name, is_numbered ? "expected one tensor at least" : "expected a tensor", "none");
+    }
+  }
+  void check(const gesso_port_t& port, const gesso_item_t& item) const {
+    const std::string where = item.index < 0
+                                  ? port.name
+                                  : std::string(port.name) + "[" + std::to_string(item.index) + "]";
+    if (!item.tensor) refuse(where, "expected a tensor", "NULL");
+    const DLTensor& tensor = item.tensor->dl_tensor;
+    if (!takes_type(port.dtypes, tensor.dtype)) {
+      refuse(where, std::string("expected ") + (port.dtypes ? port.dtypes : "floating numbers"),
+             type_text(tensor.dtype));
+    }
+    if (!takes_shape(port.dims, shape_of(tensor))) {
+      std::string wanted;
+      for (const auto word : extents_of(port.dims)) {
+        wanted += (wanted.empty() ? "" : ", ") + std::string(word);
+      }
+      refuse(where, "expected [" + wanted + "]", shape_text(shape_of(tensor)));
+    }
+  }
+  [[noreturn]] void refuse(std::string_view where, const std::string& expected,
+                           const std::string& found) const {
+    throw Error(Status::InvalidArgument, "operation \"" + std::string(op_.name) + "\": input \"" +
+                                             std::string(where) + "\": " + expected + ", found " +
+                                             found);
+  }
+
+  const gesso_op_t& op_;
+  const gesso_run_t& run_;
+};
+
+}  // namespace gesso
