@@ -1,11 +1,12 @@
-"""gesso new plugin: what it writes builds, is found, loads, and paints."""
+"""gesso new plugin: what it writes builds, keeps the contract, is found, loads, and paints."""
 
 import json
+import re
 import shutil
 import sys
 import unittest
 
-from stranger import PROGRAM, SMALL, StrangerTest
+from stranger import PROGRAM, SMALL, SOURCE, StrangerTest
 
 KINDS = ["tokenizer", "text_encoder", "image_encoder", "codec", "denoiser", "composer", "controller", "delta_source",
          "delta_generator", "preprocessor", "scheduler", "memory_policy"]
@@ -65,6 +66,17 @@ class Templates(StrangerTest):
         folder, plugin = self.make("scheduler", "rust")
         self.assert_lists(plugin, "scheduler", folder)
         self.paint(folder / f"{folder.name}.toml", *SMALL, plugins=[plugin])
+
+    def test_the_plugin_of_the_guide_keeps_the_contract(self):
+        guide = (SOURCE / "docs" / "plugins" / "README.md").read_text()
+        folder = self.folder / "spiral"
+        self.run_command(PROGRAM, "new", "plugin", "--kind", "scheduler", folder)
+        for language, part, name in (("toml", "manifest = 1", "spiral.gesso.toml"), ("cpp", "GESSO_EXPORT_PLUGIN", "spiral.cpp")):
+            blocks = re.findall(rf"^```{language}\n(.*?)^```", guide, re.M | re.S)
+            folder.joinpath(name).write_text(next(block for block in blocks if part in block))
+        plugin = self.build(folder)
+        self.assert_valid(plugin, skipped=NOT_ASKED)
+        self.paint(folder / "spiral.toml", *SMALL, "--set", "turns=2.0", plugins=[plugin])
 
     def test_wrong_requests_write_nothing(self):
         for arguments, told in ((["--kind", "codec", "--lang", "rust", "a"], "no template of a codec in rust"),

@@ -149,6 +149,20 @@ TEST_CASE("dims and dtypes of ports") {
   CHECK_FALSE(takes_type(nullptr, kU8));
 }
 
+TEST_CASE("numbers are read in any layout and type") {
+  float values[] = {9, 1, 9, 2, 9, 3, 9, 4};
+  int64_t shape[] = {2, 2}, strides[] = {2, 4};  // transposed, every second number
+  const DLTensor t{values, {kDLCPU, 0}, 2, kF32, shape, strides, sizeof(float)};
+  CHECK(gesso::numbers<float>(t) == std::vector<float>{1, 3, 2, 4});
+  CHECK(gesso::numbers<int64_t>(t) == std::vector<int64_t>{1, 3, 2, 4});
+  uint16_t halves[] = {0x3F80, 0xC040};
+  int64_t two = 2;
+  const DLTensor row{halves, {kDLCPU, 0}, 1, kBF16, &two, nullptr, 0};
+  CHECK(gesso::numbers<double>(row) == std::vector<double>{1, -3});
+  const DLTensor code{halves, {kDLCPU, 0}, 1, {kDLFloat, 16, 1}, &two, nullptr, 0};
+  CHECK_THROWS_WITH_AS(gesso::numbers<float>(code), doctest::Contains("found f16"), Error);
+}
+
 TEST_CASE_FIXTURE(Loaded, "an estimate is written as far as its struct_size goes") {
   const Tensor a = numbers({1});
   const gesso_estimate_t whole =

@@ -171,7 +171,9 @@ static void describe(void) {
 }
 
 static void __attribute__((constructor)) begin(void) {
+  static void* volatile kept;
   if (faulty("load.leaves_process")) faulty_disturb();
+  if (faulty("load.cycles")) kept = malloc(4096), (void)kept;
   if (faulty("load.is_fast")) {
     const clock_t start = clock();
     while (clock() - start < CLOCKS_PER_SEC * 6 / 10) continue;
