@@ -12,32 +12,37 @@
 
 namespace gesso {
 
-/// "3 H W" in words: {"3", "H", "W"}.
-inline std::vector<std::string_view> extents_of(std::string_view dims) {
-  std::vector<std::string_view> words;
-  while (!dims.empty()) {
-    const size_t end = std::min(dims.find(' '), dims.size());
-    if (end > 0) words.push_back(dims.substr(0, end));
-    dims.remove_prefix(std::min(end + 1, dims.size()));
-  }
-  return words;
+/// Takes the first word off a list.
+inline std::string_view take_word(std::string_view& list, char separator) {
+  const size_t end = std::min(list.find(separator), list.size());
+  const std::string_view word = list.substr(0, end);
+  list.remove_prefix(std::min(end + 1, list.size()));
+  return word;
 }
 
 /// Whether a port with these dims takes the shape. Letters stand for any extent, "..." and NULL for
 /// any shape; an extent of -1 is not known yet.
 inline bool takes_shape(const char* dims, std::span<const int64_t> shape) {
-  const auto words = extents_of(dims ? dims : "...");
-  if (std::ranges::find(words, "...") != words.end()) return true;
-  return std::ranges::equal(words, shape, [](std::string_view word, int64_t extent) {
+  std::string_view rest = dims ? dims : "...";
+  if (rest.find("...") != rest.npos) return true;
+  size_t rank = 0;
+  for (; !rest.empty(); ++rank) {
+    const std::string_view word = take_word(rest, ' ');
+    if (rank == shape.size()) return false;
     const bool is_number = word.find_first_not_of("0123456789") == word.npos;
-    return !is_number || extent == -1 || word == std::to_string(extent);
-  });
+    if (is_number && shape[rank] != -1 && word != std::to_string(shape[rank])) return false;
+  }
+  return rank == shape.size();
 }
 
 /// Whether a port with these dtypes takes the type. NULL stands for any floating type.
 inline bool takes_type(const char* dtypes, DLDataType type) {
   if (!dtypes) return type.code == kDLFloat || type.code == kDLBfloat;
-  return ("|" + std::string(dtypes) + "|").find("|" + type_text(type) + "|") != std::string::npos;
+  const std::string name = type_text(type);
+  for (std::string_view rest = dtypes; !rest.empty();) {
+    if (take_word(rest, '|') == name) return true;
+  }
+  return false;
 }
 
 /// The inputs of one run, by port name. Tensors are borrowed.
@@ -94,27 +99,29 @@ class Inputs {
     }
   }
   void check(const gesso_port_t& port, const gesso_item_t& item) const {
-    const std::string where = item.index < 0
-                                  ? port.name
-                                  : std::string(port.name) + "[" + std::to_string(item.index) + "]";
-    if (!item.tensor) refuse(where, "expected a tensor", "NULL");
+    if (!item.tensor) refuse(where(port, item), "expected a tensor", "NULL");
     const DLTensor& tensor = item.tensor->dl_tensor;
     if (!takes_type(port.dtypes, tensor.dtype)) {
-      refuse(where, std::string("expected ") + (port.dtypes ? port.dtypes : "floating numbers"),
+      refuse(where(port, item),
+             std::string("expected ") + (port.dtypes ? port.dtypes : "floating numbers"),
              type_text(tensor.dtype));
     }
     if (!takes_shape(port.dims, shape_of(tensor))) {
       std::string wanted;
-      for (const auto word : extents_of(port.dims)) {
-        wanted += (wanted.empty() ? "" : ", ") + std::string(word);
+      for (std::string_view rest = port.dims; !rest.empty();) {
+        wanted += (wanted.empty() ? "" : ", ") + std::string(take_word(rest, ' '));
       }
-      refuse(where, "expected [" + wanted + "]", shape_text(shape_of(tensor)));
+      refuse(where(port, item), "expected [" + wanted + "]", shape_text(shape_of(tensor)));
     }
   }
-  [[noreturn]] void refuse(std::string_view where, const std::string& expected,
+  static std::string where(const gesso_port_t& port, const gesso_item_t& item) {
+    return item.index < 0 ? port.name
+                          : std::string(port.name) + "[" + std::to_string(item.index) + "]";
+  }
+  [[noreturn]] void refuse(std::string_view input, const std::string& expected,
                            const std::string& found) const {
     throw Error(Status::InvalidArgument, "operation \"" + std::string(op_.name) + "\": input \"" +
-                                             std::string(where) + "\": " + expected + ", found " +
+                                             std::string(input) + "\": " + expected + ", found " +
                                              found);
   }
 
