@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "../module.h"
-#include "tensor.hpp"
+#include "numbers.hpp"
 #include "value.hpp"
 
 namespace gesso {
