@@ -1,7 +1,8 @@
 # gesso_add_plugin(<name> KIND <kind> SOURCES ... [MANIFEST file] [VARIANTS file...] [LIBRARIES target...])
 #
 # Builds <name>.so as a Gesso plugin: hidden symbols, one exported entry, nothing left undefined. The
-# manifest (default: <name>.gesso.toml) and the variants are put beside the library.
+# manifest (default: <name>.gesso.toml) and the variants are put beside the library, and so is a link to
+# <name>.validate.toml, what `gesso validate` tries it with.
 function(gesso_add_plugin name)
   cmake_parse_arguments(arg "" "KIND;MANIFEST;OUTPUT_DIRECTORY" "SOURCES;VARIANTS;LIBRARIES" ${ARGN})
   if(NOT arg_KIND OR NOT arg_SOURCES)
@@ -41,6 +42,10 @@ function(gesso_add_plugin name)
     get_filename_component(file_name ${file} NAME)
     configure_file(${file} ${directory}/${file_name} COPYONLY)
   endforeach()
+  set(sample ${CMAKE_CURRENT_SOURCE_DIR}/${name}.validate.toml)
+  if(EXISTS ${sample})
+    file(CREATE_LINK ${sample} ${directory}/${name}.validate.toml SYMBOLIC)
+  endif()
   if(GESSO_PLUGIN_OUTPUT_DIR AND PROJECT_NAME STREQUAL "gesso")
     install(TARGETS ${target} LIBRARY DESTINATION lib/gesso/plugins/${name})
     install(FILES ${data} DESTINATION lib/gesso/plugins/${name})

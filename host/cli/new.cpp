@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr const char* kExamples = R"(Examples:
   gesso new plugin --kind denoiser --lang c++ dreamer
   gesso new plugin --kind scheduler --lang c ~/plugins/spiral --id com.acme.spiral
-In C++: all kinds. In C and Rust: scheduler.
+In C++: all kinds. In C: scheduler, memory_policy, preprocessor, denoiser. In Rust: scheduler.
 docs/plugins/ has a chapter for each kind.)";
 
 /// A language as users write it: the folder of its build files, and the ending of its sources.
@@ -112,25 +112,34 @@ class NewPlugin {
                              id_, name_));
   }
 
-  /// Those of the language, those of the kind, and the README.
+  /// The README, those of the language, and those of the kind; of sources, those of the language.
   std::vector<fs::path> template_files() const {
     const fs::path templates = template_folder();
     const Language& language = kLanguages.at(language_);
     std::vector<fs::path> files{templates / "README.md"};
-    bool has_source = false;
-    for (const fs::path& folder : {templates / language.folder, templates / kind_}) {
-      for (const auto& entry : fs::directory_iterator(folder)) {
-        const std::string ending = entry.path().extension().string();
-        const bool source = ending == ".c" || ending == ".cpp" || ending == ".rs";
-        if (source && ending != language.ending) continue;
-        has_source = has_source || source;
-        files.push_back(entry.path());
-      }
+    add_files(files, templates / language.folder);
+    const bool is_module =
+        read_file(templates / kind_ / "my_plugin.gesso.toml").find("gesso.module/1") !=
+        std::string::npos;
+    if (is_module && fs::exists(templates / language.folder / "module")) {
+      add_files(files, templates / language.folder / "module");
     }
-    if (!has_source)
+    const fs::path source = templates / kind_ / ("my_plugin" + language.ending);
+    if (!fs::exists(source)) {
       throw Exit(kWrongRequest,
                  fmt::format("there is no template of a {} in {}; take c++", kind_, language_));
+    }
+    add_files(files, source.parent_path());
     return files;
+  }
+
+  void add_files(std::vector<fs::path>& files, const fs::path& folder) const {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      const std::string ending = entry.path().extension().string();
+      const bool is_source = ending == ".c" || ending == ".cpp" || ending == ".rs";
+      if (!entry.is_regular_file()) continue;
+      if (!is_source || ending == kLanguages.at(language_).ending) files.push_back(entry.path());
+    }
   }
 
   std::string filled(std::string text) const {

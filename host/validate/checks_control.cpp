@@ -70,11 +70,11 @@ struct Points {
     for (const char* name : kNames) add(name, GESSO_POINT_TAP | GESSO_POINT_ADD);
     for (const gesso_point_t& point : made) list.push_back(&point);
   }
-  static constexpr const char* kTaps[] = {"hidden"};
-  static constexpr const char* kDims[] = {"L D"};
+  static constexpr const char* kTaps[] = {"x", "condition", "cos", "sin", "sizes", "image_tokens"};
+  static constexpr const char* kDims[] = {"L D", "C", "L K", "L K", "3", "1"};
   static constexpr const char* kNames[] = {"noise_refiner.0", "noise_refiner.1", "unified",
                                            "layers.0",        "layers.1",        "layers.2"};
-  gesso_port_t ports[1];
+  gesso_port_t ports[std::size(kTaps)];
   std::vector<const gesso_port_t*> taps;
   std::deque<gesso_point_t> made;
   std::vector<const gesso_point_t*> list;

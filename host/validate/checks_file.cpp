@@ -57,7 +57,10 @@ std::string found(const ElfFile& file, const char* const (&names)[N]) {
 }
 
 void ends_no_process(Context& c) {
-  const std::string names = found(elf(c), kEnding);
+  ElfFile file = elf(c);
+  // Rust's standard library has it for a panic within a panic, whatever the plugin does.
+  if (file.from_rust) std::erase(file.imports, "abort");
+  const std::string names = found(file, kEnding);
   expect(names.empty(), "it calls {}", names);
 }
 

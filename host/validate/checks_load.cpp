@@ -1,10 +1,15 @@
-// Loading, and the entry.
+// Loading, the entry, and unloading.
 #include <dlfcn.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <cstring>
+#include <fstream>
 
 #include "validate/context.hpp"
 #include "validate/elf_file.hpp"
+#include "validate/surroundings.hpp"
 
 namespace gesso::validate {
 namespace {
@@ -92,6 +97,56 @@ void longer_host(Context& c) {
   expect(status == GESSO_STATUS_OK, "a host with a longer table got status {}", status);
 }
 
+/// A copy in memory, which the system takes for another library: the plugin itself stays mapped.
+class Copy {
+ public:
+  explicit Copy(const std::filesystem::path& library) : fd_(memfd_create("plugin", MFD_CLOEXEC)) {
+    std::ofstream(path(), std::ios::binary) << std::ifstream(library, std::ios::binary).rdbuf();
+  }
+  ~Copy() { close(fd_); }
+  Copy(const Copy&) = delete;
+  Copy& operator=(const Copy&) = delete;
+  std::string path() const { return fmt::format("/proc/self/fd/{}", fd_); }
+
+ private:
+  int fd_;
+};
+
+/// Loads, takes the table, shuts down and unloads. @throws Failure  when it does not load again
+void load_once(const Copy& copy) {
+  void* handle = dlopen(copy.path().c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle) fail("it cannot be loaded again: {}", dlerror());
+  const auto entry = reinterpret_cast<gesso_plugin_entry_t>(dlsym(handle, GESSO_ENTRY_SYMBOL));
+  const gesso_host_t host = entry_host();
+  const gesso_plugin_t* table = nullptr;
+  const bool is_there = entry && entry(&host, &table, nullptr) == GESSO_STATUS_OK && table;
+  if (is_there && GESSO_HAS(gesso_plugin_t, table, shutdown)) table->shutdown(table);
+  dlclose(handle);
+}
+
+void cycles(Context& c) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int kLoads = 1000, kFirstLoads = 20;
+  constexpr std::chrono::milliseconds kLongest{100};
+  constexpr uint64_t kAllowed = 64;  // bytes a load
+  const Copy copy(c.target.library);
+  for (int i = 0; i < kFirstLoads; ++i) {
+    const auto start = Clock::now();
+    load_once(copy);
+    if (Clock::now() - start > kLongest) skip("a load takes more than {} ms", kLongest.count());
+  }
+  const uint64_t before = heap_bytes();
+  for (int i = 0; i < kLoads; ++i) load_once(copy);
+  const uint64_t after = heap_bytes();
+  const uint64_t grown = after > before ? (after - before) / kLoads : 0;
+  expect(grown <= kAllowed, "{} loads left {} bytes behind, {} a load", kLoads, after - before,
+         grown);
+  if (void* stays = dlopen(copy.path().c_str(), RTLD_NOW | RTLD_NOLOAD)) {
+    dlclose(stays);
+    skip("it stays loaded when it is closed");
+  }
+}
+
 constexpr Check kChecks[] = {
     {"load.opens", "R1", Needs::File, "", "the system loads it, with nothing undefined",
      "Link what the text names; link with -Wl,-z,defs to hear of it earlier.", opens},
@@ -115,6 +170,9 @@ constexpr Check kChecks[] = {
      old_host_without_error},
     {"load.longer_host", "R2", Needs::Table, "", "a host with a longer table is accepted",
      "Compare struct_size with >=, never with ==.", longer_host},
+    {"load.cycles", "R16", Needs::Table, "", "1,000 times loaded and unloaded, nothing left",
+     "Free in static destructors, or in shutdown, what static constructors and the entry allocate.",
+     cycles},
 };
 
 }  // namespace

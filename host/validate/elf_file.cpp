@@ -30,6 +30,11 @@ class Reader {
     for (char c = at<char>(offset); c; c = at<char>(++offset)) result += c;
     return result;
   }
+  bool has(uint64_t offset, uint64_t size, std::string_view part) const {
+    if (offset > bytes_.size() || bytes_.size() - offset < size) broken("it is cut off");
+    const std::string_view all(reinterpret_cast<const char*>(bytes_.data()) + offset, size);
+    return all.find(part) != all.npos;
+  }
   [[noreturn]] void broken(const char* why) const {
     throw Error(Status::BadData,
                 fmt::format("{}: no shared library for this machine: {}", name_, why));
@@ -61,10 +66,16 @@ ElfFile read_elf(const std::filesystem::path& file) {
     const auto segment = reader.at<Elf64_Phdr>(header.e_phoff + i * sizeof(Elf64_Phdr));
     if (segment.p_type == PT_GNU_STACK) result.executable_stack = segment.p_flags & PF_X;
   }
+  const auto section_at = [&](unsigned i) {
+    return reader.at<Elf64_Shdr>(header.e_shoff + i * sizeof(Elf64_Shdr));
+  };
   for (unsigned i = 0; i < header.e_shnum; ++i) {
-    const auto section = reader.at<Elf64_Shdr>(header.e_shoff + i * sizeof(Elf64_Shdr));
+    const Elf64_Shdr section = section_at(i);
+    if (reader.text(section_at(header.e_shstrndx).sh_offset + section.sh_name) == ".comment") {
+      result.from_rust = reader.has(section.sh_offset, section.sh_size, "rustc version");
+    }
     if (section.sh_type != SHT_DYNSYM || !section.sh_entsize) continue;
-    const auto names = reader.at<Elf64_Shdr>(header.e_shoff + section.sh_link * sizeof(Elf64_Shdr));
+    const Elf64_Shdr names = section_at(section.sh_link);
     for (uint64_t n = 1; n < section.sh_size / section.sh_entsize; ++n) {
       const auto symbol = reader.at<Elf64_Sym>(section.sh_offset + n * section.sh_entsize);
       const std::string name = reader.text(names.sh_offset + symbol.st_name);

@@ -17,7 +17,7 @@ constexpr OperationContract kContracts[] = {
     {"image_encoder", "encode", "pixels", "", "features", true},
     {"codec", "encode", "pixels", "", "latents", true},
     {"codec", "decode", "latents", "", "pixels", true},
-    {"composer", "compose", "", "", "text token_ids", false},
+    {"composer", "compose", "", "", "text", false},
     {"preprocessor", "process", "pixels", "", "pixels", true},
     {"controller", "context", "", "image", "context", false},
     {"delta_generator", "encode", "pixels", "", "features", true},

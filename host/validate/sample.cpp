@@ -40,7 +40,8 @@ std::map<std::string, int64_t> numbers(const StrictTable& table, const char* key
 void read_samples(const std::filesystem::path& file, Samples& samples) {
   const toml::table document = registry::parse_toml(file);
   const StrictTable top(document, "the sample", kFileKeys);
-  const std::filesystem::path folder = file.parent_path();
+  // A link beside the library leads to the sample in the sources, and to what lies there.
+  const std::filesystem::path folder = std::filesystem::canonical(file).parent_path();
   for (const toml::table* entry : top.tables("component")) {
     const StrictTable table(*entry, "[[component]]", kComponentKeys);
     Sample sample{.weights = {},

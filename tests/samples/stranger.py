@@ -1,5 +1,6 @@
 """What a user of an installed Gesso has: the program, a compiler, CMake, and a folder of their own."""
 
+import json
 import os
 import struct
 import subprocess
@@ -28,7 +29,8 @@ class StrangerTest(unittest.TestCase):
                        "GESSO_LIBRARY": str(PREFIX / "lib" / "libgesso.so.0")}
         done = subprocess.run([str(part) for part in command], cwd=options.pop("cwd", self.folder), text=True,
                               capture_output=True, env=environment, **options)
-        self.assertEqual(done.returncode, code, f"{command}\n{done.stdout}\n{done.stderr}")
+        if code is not None:
+            self.assertEqual(done.returncode, code, f"{command}\n{done.stdout}\n{done.stderr}")
         return done
 
     def build(self, source):
@@ -41,6 +43,19 @@ class StrangerTest(unittest.TestCase):
                          "-DCMAKE_BUILD_TYPE=Release", *options)
         self.run_command(os.environ["GESSO_CMAKE"], "--build", out)
         return out
+
+    def assert_valid(self, plugin, *arguments, skipped=()):
+        """gesso validate finds no fault; what it could not ask is among `skipped`: groups, or names of checks."""
+        library = next(iter(sorted(Path(plugin).glob("*.so"))))
+        done = self.run_command(PROGRAM, "validate", library, "--json", *arguments, code=None)
+        report = json.loads(done.stdout)
+        faults = [check for check in report["checks"] if check["status"] == "fail"]
+        self.assertEqual(faults, [], library)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for check in report["checks"]:
+            if check["status"] == "skip":
+                self.assertTrue({check["check"], check["check"].split(".")[0]} & set(skipped), check)
+        self.assertGreater(report["passed"], 50)
 
     def paint(self, pipeline, *arguments, plugins=()):
         """The pixels of a picture."""

@@ -23,7 +23,8 @@ class Compilers(unittest.TestCase):
             compiler = {".c": c, ".cpp": cpp}[path.suffix]
             with self.subTest(compiler=compiler, source=path.name, folder=path.parent.name):
                 done = subprocess.run([compiler, f"-std={standards[path.suffix]}", "-Wall", "-Wextra", "-pedantic", "-Werror",
-                                       "-fsyntax-only", f"-I{PREFIX}/include", path], capture_output=True, text=True)
+                                       "-fsyntax-only", f"-I{PREFIX}/include", f"-I{TEMPLATES}/c",
+                                       f"-I{TEMPLATES}/c/module", path], capture_output=True, text=True)
                 self.assertEqual(done.returncode, 0, done.stderr)
 
     @unittest.skipUnless(first("g++"), "there is no g++")

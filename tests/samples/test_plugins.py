@@ -23,18 +23,23 @@ def write_safetensors(path, tensors):
 
 
 class Plugins(StrangerTest):
+    def build_valid(self, name, *skipped):
+        plugin = self.build(PLUGINS / name)
+        self.assert_valid(plugin, skipped=["component.wrong_value", *skipped])
+        return plugin
+
     def plain(self):
         return self.paint(DEMO, *SMALL)
 
     def test_scheduler_in_c(self):
-        plugins = [self.build(PLUGINS / "adams")]
+        plugins = [self.build_valid("adams")]
         chosen = ["--set", "components.scheduler.id=org.example.adams.scheduler"]
         painted = self.paint(DEMO, *SMALL, *chosen, plugins=plugins)
         self.assertNotEqual(painted, self.plain())
         self.assertNotEqual(painted, self.paint(DEMO, *SMALL, *chosen, "--set", "sigma_shift=1.0", plugins=plugins))
 
     def test_denoiser_without_libtorch(self):
-        plugins = [self.build(PLUGINS / "album")]
+        plugins = [self.build_valid("album", "module.short_estimate")]
         album = PLUGINS / "album" / "album.toml"
         panda = self.paint(album, plugins=plugins)
         self.assertNotEqual(panda, self.paint(album, "--set", "prompt=a rocket", plugins=plugins))
@@ -46,6 +51,13 @@ class Plugins(StrangerTest):
         plugins = [self.build(PLUGINS / "two_sides")]
         target, adapter = "layers.0.attention.to_q", self.folder / "style.safetensors"
         write_safetensors(adapter, {f"{target}.left": ([192, 2], 0.05), f"{target}.right": ([2, 192], 0.05)})
+        sample = self.folder / "sample.toml"
+        sample.write_text(f"""[[component]]
+id = "org.example.two_sides.source"
+adapter = "style.safetensors"
+sizes = {{ "{target}" = {192 * 65536 + 192} }}
+""")
+        self.assert_valid(plugins[0], "--sample", sample, skipped=["component.wrong_value"])
         plain = self.plain()
         self.assertNotEqual(self.paint(DEMO, *SMALL, "--lora", adapter, plugins=plugins), plain)
         write_safetensors(adapter, {f"{target}.left": ([192, 2], 0.05), f"{target}.right": ([3, 192], 0.05)})
@@ -56,7 +68,7 @@ class Plugins(StrangerTest):
         self.assertIn("nothing.left", unmatched.stderr)
 
     def test_memory_policy(self):
-        plugins = [self.build(PLUGINS / "one_at_a_time")]
+        plugins = [self.build_valid("one_at_a_time")]
         self.assertEqual(self.paint(DEMO, *SMALL, "--set", "memory.policy=one_at_a_time", plugins=plugins), self.plain())
 
     def test_scheduler_in_python(self):
@@ -89,7 +101,8 @@ for manifest in ("nonsense", cosine.MANIFEST + 'weights = "w.toml"', cosine.MANI
             self.assertIn(expected, line)
 
     def test_variant_of_three_makers(self):
-        plugins = [self.build(PLUGINS / name) for name in ("album", "pixel_art")]
+        plugins = [self.build(PLUGINS / "album"), self.build_valid("pixel_art", "module.estimates", "module.short_estimate",
+                                                                   "module.batch", "composer.ids")]
         pixels = PLUGINS / "pixel_art" / "pixel_art.toml"
         heart = self.paint(pixels, plugins=plugins)
         key = self.paint(pixels, "--set", "prompt=a golden key", plugins=plugins)

@@ -58,8 +58,10 @@ std::vector<at::Tensor> run(const Host& host, const Call& call, const char* role
 
 std::vector<at::Tensor> encode_pictures(const Host& host, const Call& call,
                                         const std::vector<at::Tensor>& pixels_3HW) {
+  if (pixels_3HW.empty()) throw Error(Status::InvalidArgument, "encode: no pixels were given");
   std::vector<at::Tensor> frames_3SS;
   for (const at::Tensor& pixels : pixels_3HW) {
+    call.poll();
     const at::Tensor bytes = image_encoder::bytes_of(pixels, frames_3SS.size());
     frames_3SS.push_back(
         image_encoder::pixels_of(image_encoder::cover_crop(bytes, {kSide, kSide})));

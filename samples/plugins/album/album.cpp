@@ -16,42 +16,14 @@
 #include <gesso/kind/text_encoder.h>
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <gesso/cpp/module.hpp>
 #include <numeric>
 
 namespace {
 
 using gesso::Error;
+using gesso::numbers;
 using gesso::Status;
-
-/// Numbers of a float32 or bfloat16 tensor, in any layout. The host hands out what it computes
-/// with.
-std::vector<float> numbers(const DLTensor& t) {
-  const bool wide = gesso::same_type(t.dtype, gesso::kF32);
-  if (!wide && !gesso::same_type(t.dtype, gesso::kBF16)) {
-    throw Error(Status::NotSupported, "album: expected float32 or bfloat16 numbers");
-  }
-  const char* start = static_cast<const char*>(t.data) + t.byte_offset;
-  std::vector<float> out(static_cast<size_t>(gesso::count_of(t)));
-  for (size_t i = 0; i < out.size(); ++i) {
-    int64_t offset = 0, rest = static_cast<int64_t>(i), stride = 1;
-    for (int32_t d = t.ndim - 1; d >= 0; --d) {
-      offset += rest % t.shape[d] * (t.strides ? t.strides[d] : stride);
-      rest /= t.shape[d];
-      stride *= t.shape[d];
-    }
-    if (wide) {
-      std::memcpy(&out[i], start + offset * 4, 4);
-    } else {
-      uint16_t half;
-      std::memcpy(&half, start + offset * 2, 2);
-      const uint32_t bits = uint32_t(half) << 16;
-      std::memcpy(&out[i], &bits, 4);
-    }
-  }
-  return out;
-}
 
 double squared_distance(const float* x, const float* m, size_t n, double scale) {
   double sum = 0;
@@ -105,7 +77,7 @@ class Album : public gesso::Component<Album, gesso::ModuleInterface> {
   void denoise(const gesso::Call& call, const gesso::Inputs& inputs, gesso::Outputs& outputs) {
     const auto latents = inputs.list(GESSO_PORT_LATENTS);
     const auto texts = inputs.list(GESSO_PORT_TEXT);
-    const std::vector<float> timesteps = numbers(inputs.one(GESSO_PORT_TIMESTEP)->dl_tensor);
+    const std::vector<float> timesteps = numbers<float>(inputs.one(GESSO_PORT_TIMESTEP)->dl_tensor);
     if (texts.size() != latents.size() || timesteps.size() != latents.size()) {
       throw Error(Status::InvalidArgument,
                   "album: as many latents, timesteps and texts are needed");
@@ -119,7 +91,7 @@ class Album : public gesso::Component<Album, gesso::ModuleInterface> {
       const DLTensor& x = latents[item]->dl_tensor;
       check_shape(x);
       const auto prior = priors(texts[item]->dl_tensor, captions, middle);
-      const auto v = velocity(numbers(x), timesteps[item] / 1000.0, pictures, prior);
+      const auto v = velocity(numbers<float>(x), timesteps[item] / 1000.0, pictures, prior);
       gesso::Tensor out = gesso::Tensor::empty(gesso::kF32, gesso::shape_of(x));
       std::copy(v.begin(), v.end(), gesso::elements<float>(out.dl()).begin());
       outputs.put(GESSO_PORT_PREDICTION, static_cast<int32_t>(item), std::move(out));
@@ -147,12 +119,12 @@ class Album : public gesso::Component<Album, gesso::ModuleInterface> {
   std::vector<double> priors(const DLTensor& text, std::span<const float> captions,
                              std::span<const float> middle) const {
     const size_t width = middle.size();
-    if (text.ndim != 2 || text.shape[1] != static_cast<int64_t>(width)) {
+    if (text.shape[1] != static_cast<int64_t>(width)) {
       throw Error(Status::InvalidArgument, "album: expected text features of width " +
                                                std::to_string(width) + ", found " +
                                                gesso::shape_text(gesso::shape_of(text)));
     }
-    const std::vector<float> rows = numbers(text);
+    const std::vector<float> rows = numbers<float>(text);
     std::vector<double> key(width);
     for (size_t i = 0; i < rows.size(); ++i) {
       key[i % width] += rows[i] / double(rows.size() / width);

@@ -8,52 +8,43 @@ namespace {
 
 constexpr int64_t kSide = 4;  // pixels of a cell
 
-/// Three planes of float32, row by row.
+/// Three planes of numbers, row by row.
 struct Planes {
-  std::span<float> values;
   int64_t height, width;
-  float& at(int64_t c, int64_t y, int64_t x) const {
+  std::vector<float> values = std::vector<float>(static_cast<size_t>(3 * height * width));
+  float& at(int64_t c, int64_t y, int64_t x) {
     return values[static_cast<size_t>((c * height + y) * width + x)];
   }
 };
 
-Planes planes(const DLTensor& t) {
-  const bool fits = t.ndim == 3 && t.shape[0] == 3 && gesso::same_type(t.dtype, gesso::kF32);
-  if (!fits) {
-    throw gesso::Error(gesso::Status::InvalidArgument,
-                       "pixel_art: expected float32 [3, height, width], found " +
-                           gesso::shape_text(gesso::shape_of(t)));
-  }
-  return {gesso::elements<float>(t), t.shape[1], t.shape[2]};
+Planes planes(const DLTensor& t) { return {t.shape[1], t.shape[2], gesso::numbers<float>(t)}; }
+
+gesso::Tensor tensor_of(const Planes& from) {
+  const int64_t shape[] = {3, from.height, from.width};
+  gesso::Tensor out = gesso::Tensor::empty(gesso::kF32, shape);
+  std::copy(from.values.begin(), from.values.end(), gesso::elements<float>(out.dl()).begin());
+  return out;
 }
 
-gesso::Tensor make_planes(int64_t height, int64_t width) {
-  const int64_t shape[] = {3, height, width};
-  return gesso::Tensor::empty(gesso::kF32, shape);
-}
-
-gesso::Tensor shrink(const Planes& from) {
+Planes shrink(Planes from) {
   if (from.height % kSide || from.width % kSide) {
     throw gesso::Error(gesso::Status::InvalidArgument,
                        "pixel_art: height and width must be multiples of 4");
   }
-  gesso::Tensor out = make_planes(from.height / kSide, from.width / kSide);
-  const Planes to = planes(out.dl());
-  std::fill(to.values.begin(), to.values.end(), 0.0f);
+  Planes to{from.height / kSide, from.width / kSide};
   for (int64_t c = 0; c < 3; ++c)
     for (int64_t y = 0; y < from.height; ++y)
       for (int64_t x = 0; x < from.width; ++x)
         to.at(c, y / kSide, x / kSide) += from.at(c, y, x) / (kSide * kSide);
-  return out;
+  return to;
 }
 
-gesso::Tensor magnify(const Planes& from) {
-  gesso::Tensor out = make_planes(from.height * kSide, from.width * kSide);
-  const Planes to = planes(out.dl());
+Planes magnify(Planes from) {
+  Planes to{from.height * kSide, from.width * kSide};
   for (int64_t c = 0; c < 3; ++c)
     for (int64_t y = 0; y < to.height; ++y)
       for (int64_t x = 0; x < to.width; ++x) to.at(c, y, x) = from.at(c, y / kSide, x / kSide);
-  return out;
+  return to;
 }
 
 }  // namespace
@@ -63,10 +54,10 @@ const std::vector<gesso::Op<Codec>>& Codec::ops() {
   static const std::vector<Op<Codec>> list{
       {.name = GESSO_OP_ENCODE,
        .inputs = {{GESSO_PORT_PIXELS, "3 H W", kPerItem, "f32"}},
-       .outputs = {{GESSO_PORT_LATENTS, "C h w", kPerItem, "f32"}},
+       .outputs = {{GESSO_PORT_LATENTS, "3 h w", kPerItem, "f32"}},
        .run = &Codec::encode},
       {.name = GESSO_OP_DECODE,
-       .inputs = {{GESSO_PORT_LATENTS, "C h w", kPerItem, "f32"}},
+       .inputs = {{GESSO_PORT_LATENTS, "3 h w", kPerItem, "f32"}},
        .outputs = {{GESSO_PORT_PIXELS, "3 H W", kPerItem, "f32"}},
        .run = &Codec::decode}};
   return list;
@@ -76,7 +67,7 @@ void Codec::encode(const gesso::Call& call, const gesso::Inputs& inputs, gesso::
   int32_t item = 0;
   for (const gesso_tensor_t* pixels : inputs.list(GESSO_PORT_PIXELS)) {
     call.poll();
-    outputs.put(GESSO_PORT_LATENTS, item++, shrink(planes(pixels->dl_tensor)));
+    outputs.put(GESSO_PORT_LATENTS, item++, tensor_of(shrink(planes(pixels->dl_tensor))));
   }
 }
 
@@ -84,7 +75,7 @@ void Codec::decode(const gesso::Call& call, const gesso::Inputs& inputs, gesso::
   int32_t item = 0;
   for (const gesso_tensor_t* latents : inputs.list(GESSO_PORT_LATENTS)) {
     call.poll();
-    outputs.put(GESSO_PORT_PIXELS, item++, magnify(planes(latents->dl_tensor)));
+    outputs.put(GESSO_PORT_PIXELS, item++, tensor_of(magnify(planes(latents->dl_tensor))));
   }
 }
 

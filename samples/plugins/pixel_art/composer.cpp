@@ -33,13 +33,15 @@ const std::vector<gesso::Op<Composer>>& Composer::ops() {
   return list;
 }
 
-void Composer::compose(const gesso::Call&, const gesso::Inputs& inputs, gesso::Outputs& outputs) {
+void Composer::compose(const gesso::Call& call, const gesso::Inputs& inputs,
+                       gesso::Outputs& outputs) {
   const std::vector<std::string> prompts = inputs.values().texts("prompt");
   if (prompts.empty()) {
     throw gesso::Error(gesso::Status::InvalidArgument, "compose: no prompt was given");
   }
   int32_t item = 0;
   for (const std::string& prompt : prompts) {
+    call.poll();
     const std::vector<float> counts = count_pairs(prompt);
     const int64_t shape[] = {1, kWidth};
     gesso::Tensor text = gesso::Tensor::empty(gesso::kF32, shape);

@@ -31,10 +31,10 @@ class MyPlugin : public gesso::Component<MyPlugin, gesso::ModuleInterface, gesso
     static const std::vector<Op<MyPlugin>> list{
         {.name = GESSO_OP_ENCODE,
          .inputs = {{GESSO_PORT_PIXELS, "3 H W", kPerItem, "f32"}},
-         .outputs = {{GESSO_PORT_LATENTS, "C h w", kPerItem, "f32"}},
+         .outputs = {{GESSO_PORT_LATENTS, "16 h w", kPerItem, "f32"}},
          .run = &MyPlugin::encode},
         {.name = GESSO_OP_DECODE,
-         .inputs = {{GESSO_PORT_LATENTS, "C h w", kPerItem, "f32"}},
+         .inputs = {{GESSO_PORT_LATENTS, "16 h w", kPerItem, "f32"}},
          .outputs = {{GESSO_PORT_PIXELS, "3 H W", kPerItem, "f32"}},
          .run = &MyPlugin::decode}};
     return list;
@@ -68,18 +68,13 @@ class MyPlugin : public gesso::Component<MyPlugin, gesso::ModuleInterface, gesso
   }
 
  private:
-  static void expect(bool fits, const DLTensor& found, const char* expected) {
-    if (fits) return;
-    throw gesso::Error(gesso::Status::InvalidArgument,
-                       std::string("expected ") + expected + ", found " +
-                           gesso::shape_text(gesso::shape_of(found)));
-  }
-
   static gesso::Tensor encode_one(const DLTensor& picture) {
-    const auto from = gesso::elements<const float>(picture);
-    expect(picture.ndim == 3 && picture.shape[0] == 3 && picture.shape[1] % kSide == 0 &&
-               picture.shape[2] % kSide == 0,
-           picture, "a picture [3, H, W] whose sides are multiples of 8");
+    if (picture.shape[1] % kSide != 0 || picture.shape[2] % kSide != 0) {
+      throw gesso::Error(gesso::Status::InvalidArgument,
+                         "expected a picture whose sides are multiples of 8, found " +
+                             gesso::shape_text(gesso::shape_of(picture)));
+    }
+    const auto from = gesso::numbers<float>(picture);
     const int64_t height = picture.shape[1] / kSide, width = picture.shape[2] / kSide;
     const int64_t shape[] = {kChannels, height, width};
     gesso::Tensor latents = gesso::Tensor::empty(gesso::kF32, shape);
@@ -98,8 +93,7 @@ class MyPlugin : public gesso::Component<MyPlugin, gesso::ModuleInterface, gesso
   }
 
   static gesso::Tensor decode_one(const DLTensor& latents) {
-    const auto from = gesso::elements<const float>(latents);
-    expect(latents.ndim == 3 && latents.shape[0] == kChannels, latents, "latents [16, h, w]");
+    const auto from = gesso::numbers<float>(latents);
     const int64_t height = latents.shape[1], width = latents.shape[2];
     const int64_t shape[] = {3, height * kSide, width * kSide};
     gesso::Tensor picture = gesso::Tensor::empty(gesso::kF32, shape);

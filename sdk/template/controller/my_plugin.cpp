@@ -38,7 +38,7 @@ class Brightness : public gesso::Injector {
  private:
   /// [tokens, width], as x; tokens behind those of the image are left alone.
   gesso::Tensor residual(const DLTensor& x) const {
-    const auto from = gesso::elements<const float>(x);
+    const auto from = gesso::numbers<float>(x);
     gesso::Tensor made = gesso::Tensor::empty(gesso::kF32, gesso::shape_of(x));
     const auto to = gesso::elements<float>(made.dl());
     const auto width = static_cast<size_t>(x.shape[1]);
@@ -76,15 +76,15 @@ class MyPlugin
 
   /// Once per picture: [1, h, w], the brightness of each latent cell. A context has the height and
   /// width of the latents, since the host cuts both alike when it works tile by tile.
-  void context(const gesso::Call&, const gesso::Inputs& inputs, gesso::Outputs& outputs) {
+  void context(const gesso::Call& call, const gesso::Inputs& inputs, gesso::Outputs& outputs) {
+    call.poll();
     const DLTensor& picture = inputs.one(GESSO_PORT_IMAGE)->dl_tensor;
-    const auto from = gesso::elements<const float>(picture);
-    if (picture.ndim != 3 || picture.shape[0] != 3 || picture.shape[1] % (2 * kSide) ||
-        picture.shape[2] % (2 * kSide)) {
+    if (picture.shape[1] % (2 * kSide) != 0 || picture.shape[2] % (2 * kSide) != 0) {
       throw gesso::Error(gesso::Status::InvalidArgument,
-                         "expected a picture [3, H, W] whose sides are multiples of 16, found " +
+                         "expected a picture whose sides are multiples of 16, found " +
                              gesso::shape_text(gesso::shape_of(picture)));
     }
+    const auto from = gesso::numbers<float>(picture);
     const int64_t height = picture.shape[1], width = picture.shape[2];
     const int64_t shape[] = {1, height / kSide, width / kSide};
     gesso::Tensor made = gesso::Tensor::empty(gesso::kF32, shape);
@@ -100,16 +100,14 @@ class MyPlugin
 
   std::unique_ptr<gesso::Injector> open(const gesso::Call&, gesso_tensor_t* context, double scale,
                                         const gesso::PointList& points) {
-    // A part of a picture may be a view of the whole: elements are found by their strides.
-    const DLTensor& cells = context->dl_tensor;
-    const auto* start =
-        reinterpret_cast<const float*>(static_cast<const char*>(cells.data) + cells.byte_offset);
-    const int64_t height = cells.shape[1] / 2, width = cells.shape[2] / 2;
+    const std::vector<float> cells = gesso::numbers<float>(context->dl_tensor);
+    const int64_t columns = context->dl_tensor.shape[2];
+    const int64_t height = context->dl_tensor.shape[1] / 2, width = columns / 2;
     std::vector<float> light(static_cast<size_t>(height * width));
     for (int64_t y = 0; y < 2 * height; ++y)
       for (int64_t x = 0; x < 2 * width; ++x)
         light[static_cast<size_t>(y / 2 * width + x / 2)] +=
-            start[y * cells.strides[1] + x * cells.strides[2]] / 4;
+            cells[static_cast<size_t>(y * columns + x)] / 4;
     return std::make_unique<Brightness>(std::move(light), scale, points);
   }
 };

@@ -29,10 +29,10 @@ class MyPlugin
     static const std::vector<Op<MyPlugin>> list{
         {.name = GESSO_OP_ENCODE,
          .inputs = {{GESSO_PORT_PIXELS, "3 H W", kPerItem, "f32"}},
-         .outputs = {{GESSO_PORT_FEATURES, "D", kPerItem, "f32"}},
+         .outputs = {{GESSO_PORT_FEATURES, "3", kPerItem, "f32"}},
          .run = &MyPlugin::encode},
         {.name = GESSO_OP_GENERATE,
-         .inputs = {{GESSO_PORT_FEATURES, "D", kPerItem, "f32"}},
+         .inputs = {{GESSO_PORT_FEATURES, "3", kPerItem, "f32"}},
          .outputs = {{GESSO_PORT_A, "R In", kPerItem, "f32"},
                      {GESSO_PORT_B, "Out R", kPerItem, "f32"}},
          .run = &MyPlugin::generate}};
@@ -46,7 +46,7 @@ class MyPlugin
     int32_t item = 0;
     for (const gesso_tensor_t* pixels : inputs.list(GESSO_PORT_PIXELS)) {
       call.poll();
-      const auto from = gesso::elements<const float>(pixels->dl_tensor);
+      const auto from = gesso::numbers<float>(pixels->dl_tensor);
       const int64_t shape[] = {3};
       gesso::Tensor mean = gesso::Tensor::empty(gesso::kF32, shape);
       const auto to = gesso::elements<float>(mean.dl());
@@ -59,18 +59,13 @@ class MyPlugin
   }
 
   /// Several pictures make one set of updates: here, by their mean.
-  void generate(const gesso::Call&, const gesso::Inputs& inputs, gesso::Outputs& outputs) {
+  void generate(const gesso::Call& call, const gesso::Inputs& inputs, gesso::Outputs& outputs) {
     const auto features = inputs.list(GESSO_PORT_FEATURES);
-    if (features.empty()) {
-      throw gesso::Error(gesso::Status::InvalidArgument,
-                         "features of one picture at least are needed");
-    }
     std::array<float, 3> colour{};
     for (const gesso_tensor_t* tensor : features) {
-      const auto from = gesso::elements<const float>(tensor->dl_tensor);
-      for (size_t c = 0; c < 3 && c < from.size(); ++c) {
-        colour[c] += from[c] / static_cast<float>(features.size());
-      }
+      call.poll();
+      const auto from = gesso::numbers<float>(tensor->dl_tensor);
+      for (size_t c = 0; c < 3; ++c) colour[c] += from[c] / static_cast<float>(features.size());
     }
     const int64_t row[] = {1, kWidth}, column[] = {kWidth, 1};
     gesso::Tensor a = gesso::Tensor::empty(gesso::kF32, row);

@@ -34,7 +34,7 @@ class MyPlugin : public gesso::Component<MyPlugin, gesso::ModuleInterface> {
 
   void denoise(const gesso::Call& call, const gesso::Inputs& inputs, gesso::Outputs& outputs) {
     const auto latents = inputs.list(GESSO_PORT_LATENTS), texts = inputs.list(GESSO_PORT_TEXT);
-    const auto timesteps = gesso::elements<const float>(inputs.one(GESSO_PORT_TIMESTEP)->dl_tensor);
+    const auto timesteps = gesso::numbers<float>(inputs.one(GESSO_PORT_TIMESTEP)->dl_tensor);
     if (texts.size() != latents.size() || timesteps.size() != latents.size()) {
       throw gesso::Error(gesso::Status::InvalidArgument,
                          "as many latents, timesteps and texts are needed");
@@ -44,12 +44,12 @@ class MyPlugin : public gesso::Component<MyPlugin, gesso::ModuleInterface> {
       const DLTensor& x = latents[item]->dl_tensor;
       const float sigma = std::max(timesteps[item] / 1000, 1e-3f);
       gesso::Tensor velocity = gesso::Tensor::empty(gesso::kF32, gesso::shape_of(x));
-      const auto from = gesso::elements<const float>(x);
+      const auto from = gesso::numbers<float>(x);
       const auto to = gesso::elements<float>(velocity.dl());
-      const int64_t channels = x.ndim == 3 ? x.shape[0] : 1;
+      const auto text = gesso::numbers<float>(texts[item]->dl_tensor);
+      const int64_t width = texts[item]->dl_tensor.shape[1], plane = x.shape[1] * x.shape[2];
       for (size_t i = 0; i < from.size(); ++i) {
-        const auto channel = static_cast<int64_t>(i / (from.size() / size_t(channels)));
-        to[i] = (from[i] - believe(texts[item]->dl_tensor, channel)) / sigma;
+        to[i] = (from[i] - believe(text, width, static_cast<int64_t>(i) / plane)) / sigma;
       }
       outputs.put(GESSO_PORT_PREDICTION, static_cast<int32_t>(item), std::move(velocity));
     }
@@ -65,11 +65,9 @@ class MyPlugin : public gesso::Component<MyPlugin, gesso::ModuleInterface> {
 
  private:
   /// One number of a channel, out of one number of the text's last token.
-  static float believe(const DLTensor& text, int64_t channel) {
-    const auto features = gesso::elements<const float>(text);
-    const int64_t width = text.shape[text.ndim - 1];
-    if (channel >= 3 || features.size() < size_t(width)) return 0;
-    return 2 * std::tanh(features[features.size() - size_t(width) + size_t(channel)]);
+  static float believe(const std::vector<float>& text, int64_t width, int64_t channel) {
+    if (channel >= std::min<int64_t>(width, 3) || text.empty()) return 0;
+    return 2 * std::tanh(text[text.size() - size_t(width) + size_t(channel)]);
   }
 };
 

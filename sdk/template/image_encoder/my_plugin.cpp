@@ -36,12 +36,7 @@ class MyPlugin : public gesso::Component<MyPlugin, gesso::ModuleInterface> {
 
  private:
   static gesso::Tensor mean_colours(const DLTensor& picture) {
-    const auto from = gesso::elements<const float>(picture);
-    if (picture.ndim != 3 || picture.shape[0] != 3) {
-      throw gesso::Error(
-          gesso::Status::InvalidArgument,
-          "expected a picture [3, H, W], found " + gesso::shape_text(gesso::shape_of(picture)));
-    }
+    const auto from = gesso::numbers<float>(picture);
     const int64_t height = picture.shape[1], width = picture.shape[2];
     const int64_t shape[] = {(height + kSide - 1) / kSide, (width + kSide - 1) / kSide, 3};
     gesso::Tensor features = gesso::Tensor::empty(gesso::kF32, shape);

@@ -28,9 +28,8 @@ class MyPlugin : public gesso::Component<MyPlugin, gesso::ModuleInterface> {
     int32_t item = 0;
     for (const gesso_tensor_t* pixels : inputs.list(GESSO_PORT_PIXELS)) {
       call.poll();
-      const auto from = gesso::elements<const float>(pixels->dl_tensor);
-      const auto shape = gesso::shape_of(pixels->dl_tensor);
-      gesso::Tensor map = gesso::Tensor::empty(gesso::kF32, shape);
+      const auto from = gesso::numbers<float>(pixels->dl_tensor);
+      gesso::Tensor map = gesso::Tensor::empty(gesso::kF32, gesso::shape_of(pixels->dl_tensor));
       std::transform(from.begin(), from.end(), gesso::elements<float>(map.dl()).begin(),
                      [](float value) { return -value; });
       outputs.put(GESSO_PORT_PIXELS, item++, std::move(map));

@@ -3,19 +3,9 @@
  *   [components.scheduler]
  *   id = "org.example.my_plugin.scheduler"
  */
-#include <gesso/gesso.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static gesso_status_t fail(gesso_error_t* error, gesso_status_t status, const char* text) {
-  if (error) {
-    error->status = status;
-    error->length = (uint32_t)strlen(text);
-    if (error->text && error->capacity) snprintf(error->text, error->capacity, "%s", text);
-  }
-  return status;
-}
+#include "plugin.h"
 
 static gesso_status_t plan(void* self, const gesso_call_t* call,
                            const gesso_schedule_request_t* request, gesso_eval_t* evals,
@@ -52,76 +42,22 @@ static const gesso_scheduler_t scheduler = {sizeof scheduler, GESSO_PREDICTION_V
                                             train_point};
 
 static const char* const interfaces[] = {GESSO_SCHEDULER_ID, NULL};
-static const gesso_component_desc_t description = {sizeof description,
-                                                   0,
-                                                   "org.example.my_plugin.scheduler",
-                                                   "scheduler",
-                                                   "MyPlugin",
-                                                   "1.0.0",
-                                                   "Even steps from noise to picture",
-                                                   interfaces,
-                                                   NULL};
+const gesso_component_desc_t my_plugin_description = {sizeof my_plugin_description,
+                                                      0,
+                                                      "org.example.my_plugin.scheduler",
+                                                      "scheduler",
+                                                      "MyPlugin",
+                                                      "1.0.0",
+                                                      "Even steps from noise to picture",
+                                                      interfaces,
+                                                      NULL};
 
-static gesso_status_t prepare(void* self, const gesso_call_t* call, const gesso_setup_t* setup) {
-  (void)self;
-  (void)call;
-  (void)setup;
+gesso_status_t my_plugin_prepare(instance_t* instance, const gesso_call_t* call,
+                                 const gesso_setup_t* setup) {
+  (void)instance, (void)call, (void)setup;
   return GESSO_STATUS_OK;
 }
 
-static const void* get_interface(void* self, const char* id) {
-  (void)self;
-  return id && strcmp(id, GESSO_SCHEDULER_ID) == 0 ? &scheduler : NULL;
-}
-
-static gesso_status_t create(const gesso_plugin_t* plugin, const gesso_host_t* host, const char* id,
-                             gesso_component_t** out, gesso_error_t* error) {
-  (void)plugin;
-  (void)host;
-  if (!id || strcmp(id, description.id) != 0) {
-    return fail(error, GESSO_STATUS_NOT_FOUND, "org.example.my_plugin has no such component");
-  }
-  gesso_component_t* component = calloc(1, sizeof *component);
-  if (!component) return fail(error, GESSO_STATUS_OUT_OF_MEMORY, "out of memory");
-  component->struct_size = sizeof *component;
-  component->self = component; /* no state of its own */
-  component->desc = &description;
-  component->prepare = prepare;
-  component->get_interface = get_interface;
-  component->destroy = free;
-  *out = component;
-  return GESSO_STATUS_OK;
-}
-
-static const void* plugin_interface(const gesso_plugin_t* plugin, const char* id) {
-  (void)plugin;
-  (void)id;
-  return NULL;
-}
-
-static void plugin_shutdown(const gesso_plugin_t* plugin) { (void)plugin; }
-
-static const gesso_component_desc_t* const components[] = {&description};
-static gesso_plugin_t table = {sizeof table,
-                               0,
-                               "org.example.my_plugin",
-                               "1.0.0",
-                               "Example",
-                               "Apache-2.0",
-                               components,
-                               1,
-                               create,
-                               plugin_interface,
-                               plugin_shutdown};
-
-gesso_status_t gesso_plugin_entry_0(const gesso_host_t* host, const gesso_plugin_t** plugin,
-                                    gesso_error_t* error) {
-  const uint32_t minor = gesso_negotiate(host);
-  if (minor == 0) {
-    return fail(error, GESSO_STATUS_INCOMPATIBLE,
-                "org.example.my_plugin was built for another ABI; rebuild it against this release");
-  }
-  table.abi_minor = minor;
-  *plugin = &table;
-  return GESSO_STATUS_OK;
+const void* my_plugin_interface(const char* id) {
+  return strcmp(id, GESSO_SCHEDULER_ID) == 0 ? &scheduler : NULL;
 }

@@ -24,6 +24,13 @@ pub struct gesso_error_t { struct_size: u32, status: Status, text: *mut c_char, 
 #[repr(C)]
 pub struct gesso_host_t { struct_size: u32, abi_minor: u32 }
 
+/// As far as its error.
+#[repr(C)]
+pub struct gesso_call_t {
+    struct_size: u32, flags: u32, data: *mut c_void, stream: *mut c_void, device: [i32; 2], thread_limit: u32,
+    reserved: u32, error: *mut gesso_error_t,
+}
+
 #[repr(C)]
 #[derive(Default)]
 pub struct gesso_eval_t {
@@ -38,8 +45,8 @@ pub struct gesso_schedule_request_t {
 #[repr(C)]
 pub struct gesso_scheduler_t {
     struct_size: u32, prediction: i32,
-    plan: extern "C" fn(*mut c_void, *const c_void, *const gesso_schedule_request_t, *mut gesso_eval_t, u32, *mut u32)
-                        -> Status,
+    plan: extern "C" fn(*mut c_void, *const gesso_call_t, *const gesso_schedule_request_t, *mut gesso_eval_t, u32,
+                        *mut u32) -> Status,
     train_point: extern "C" fn(*mut c_void, *const c_void, *const gesso_schedule_request_t, f64, *mut f64, *mut f64,
                                *mut f64) -> Status,
 }
@@ -115,10 +122,13 @@ fn eval(i: u32, n: u32, strength: f64) -> gesso_eval_t {
     }
 }
 
-extern "C" fn plan(_: *mut c_void, _: *const c_void, request: *const gesso_schedule_request_t, evals: *mut gesso_eval_t,
-                   capacity: u32, count: *mut u32) -> Status {
+extern "C" fn plan(_: *mut c_void, call: *const gesso_call_t, request: *const gesso_schedule_request_t,
+                   evals: *mut gesso_eval_t, capacity: u32, count: *mut u32) -> Status {
     let (n, strength) = unsafe { ((*request).n_steps, (*request).strength) };
-    if n == 0 || !(strength > 0.0 && strength <= 1.0) { return INVALID_ARGUMENT; }
+    if n == 0 || !(strength > 0.0 && strength <= 1.0) {
+        let error = unsafe { call.as_ref() }.map_or(null_mut(), |c| c.error);
+        return fail(error, INVALID_ARGUMENT, "expected a step at least, and a strength above 0, at most 1");
+    }
     unsafe { *count = n };
     for i in 0..n.min(capacity) {
         unsafe { *evals.add(i as usize) = eval(i, n, strength) };

@@ -39,7 +39,7 @@ class MyPlugin : public gesso::Component<MyPlugin, gesso::ModuleInterface> {
     int32_t item = 0;
     for (const gesso_tensor_t* tensor : inputs.list(GESSO_PORT_TOKEN_IDS)) {
       call.poll();
-      const auto ids = gesso::elements<const int64_t>(tensor->dl_tensor);
+      const auto ids = gesso::numbers<int64_t>(tensor->dl_tensor);
       const int64_t shape[] = {static_cast<int64_t>(ids.size()), width};
       gesso::Tensor text = gesso::Tensor::empty(gesso::kF32, shape);
       auto to = gesso::elements<float>(text.dl()).begin();

@@ -27,7 +27,7 @@ class EchoEncoder : public gesso::Component<EchoEncoder, gesso::ModuleInterface>
   static const std::vector<gesso::Op<EchoEncoder>>& ops() {
     static const std::vector<gesso::Op<EchoEncoder>> list{
         {.name = GESSO_OP_ENCODE,
-         .inputs = {{GESSO_PORT_TOKEN_IDS, "L", gesso::kPerItem}},
+         .inputs = {{GESSO_PORT_TOKEN_IDS, "L", gesso::kPerItem, "i64"}},
          .outputs = {{GESSO_PORT_TEXT, "L D", gesso::kPerItem}},
          .run = &EchoEncoder::encode}};
     return list;

@@ -83,7 +83,8 @@ TEST_CASE("features of another width are refused") {
 TEST_CASE("no picture makes no LoRA") {
   Generator generator(kV1);
   generator.prepare();
-  CHECK_THROWS_WITH_AS(generator.generate({}), doctest::Contains("one picture at least"), Error);
+  CHECK_THROWS_WITH_AS(generator.generate({}),
+                       doctest::Contains("\"features\": expected one tensor at least"), Error);
 }
 
 TEST_CASE("a missing weight is named") {

@@ -22,9 +22,11 @@ class Doubler : public Component<Doubler, ModuleInterface> {
     static const std::vector<Op<Doubler>> list{{.name = "double",
                                                 .inputs = {{"x", "N", kPerItem}},
                                                 .outputs = {{"y", "N", kPerItem}},
-                                                .run = &Doubler::twice}};
+                                                .run = &Doubler::twice,
+                                                .estimate = &Doubler::cost}};
     return list;
   }
+  gesso_estimate_t cost(const Inputs&) { return {sizeof(gesso_estimate_t), 0, 100, 200}; }
   void prepare(const Setup& setup) { offset_ = static_cast<float>(setup.values.real("offset", 0)); }
   void twice(const Call& call, const Inputs& inputs, Outputs& outputs) {
     call.poll();
@@ -92,8 +94,9 @@ TEST_CASE_FIXTURE(Loaded, "an exception becomes a status and a text, with the co
 
 TEST_CASE_FIXTURE(Loaded, "cancel ends a run with its own status") {
   call.cancelled = [](const gesso_call_t*) -> int32_t { return 1; };
+  const Tensor a = numbers({1});
   try {
-    ModuleRef(component).run(&call, "double", {});
+    ModuleRef(component).run(&call, "double", {{"x", 0, a.get()}});
     FAIL("no error");
   } catch (const Error& e) {
     CHECK(e.status() == Status::Cancelled);
@@ -105,6 +108,77 @@ TEST_CASE_FIXTURE(Loaded, "unknown operations, ports and interfaces are refused"
   CHECK_THROWS_AS(ModuleRef(component).run(&call, "double", {{"z", 0, nullptr}}), Error);
   CHECK(component->get_interface(component->self, "gesso.module/1x") == nullptr);
   CHECK(component->get_interface(component->self, "gesso.scheduler/1") == nullptr);
+}
+
+TEST_CASE_FIXTURE(Loaded, "inputs are held against their ports before an operation begins") {
+  const auto refused = [&](const std::vector<Input>& inputs, const char* text) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH_AS(ModuleRef(component).run(&call, "double", inputs), text, Error);
+  };
+  const Tensor a = numbers({1});
+  const int64_t wide[] = {1, 1};
+  const Tensor square = Tensor::empty(kF32, wide), whole = Tensor::empty(kI64, {wide, 1});
+  const std::string where = "org.example.doubler: operation \"double\": input ";
+  refused({}, (where + "\"x\": expected one tensor at least, found none").c_str());
+  refused({{"x", 0, a.get()}, {"x", 2, a.get()}},
+          (where + "\"x\": expected index 1, found 2").c_str());
+  refused({{"x", -1, a.get()}}, (where + "\"x\": expected index 0, found -1").c_str());
+  refused({{"x", 0, nullptr}}, (where + "\"x[0]\": expected a tensor, found NULL").c_str());
+  refused({{"x", 0, a.get()}, {"x", 1, square.get()}},
+          (where + "\"x[1]\": expected [N], found [1, 1]").c_str());
+  refused({{"x", 0, whole.get()}},
+          (where + "\"x[0]\": expected floating numbers, found i64").c_str());
+}
+
+TEST_CASE("dims and dtypes of ports") {
+  const auto takes = [](const char* dims, std::vector<int64_t> shape) {
+    return takes_shape(dims, shape);
+  };
+  CHECK(takes("3 H W", {3, 0, 7}));
+  CHECK(takes("3 H W", {3, -1, 7}));
+  CHECK_FALSE(takes("3 H W", {4, 2, 7}));
+  CHECK_FALSE(takes("3 H W", {3, 2}));
+  CHECK(takes("", {}));
+  CHECK_FALSE(takes("", {1}));
+  CHECK(takes("...", {1, 2}));
+  CHECK(takes(nullptr, {1, 2}));
+  CHECK(takes_type("f32|bf16", kBF16));
+  CHECK_FALSE(takes_type("f32|bf16", {kDLFloat, 16, 1}));
+  CHECK_FALSE(takes_type("i64", kI32));
+  CHECK(takes_type(nullptr, {kDLFloat, 16, 1}));
+  CHECK_FALSE(takes_type(nullptr, kU8));
+}
+
+TEST_CASE("numbers are read in any layout and type") {
+  float values[] = {9, 1, 9, 2, 9, 3, 9, 4};
+  int64_t shape[] = {2, 2}, strides[] = {2, 4};  // transposed, every second number
+  const DLTensor t{values, {kDLCPU, 0}, 2, kF32, shape, strides, sizeof(float)};
+  CHECK(gesso::numbers<float>(t) == std::vector<float>{1, 3, 2, 4});
+  CHECK(gesso::numbers<int64_t>(t) == std::vector<int64_t>{1, 3, 2, 4});
+  uint16_t halves[] = {0x3F80, 0xC040};
+  int64_t two = 2;
+  const DLTensor row{halves, {kDLCPU, 0}, 1, kBF16, &two, nullptr, 0};
+  CHECK(gesso::numbers<double>(row) == std::vector<double>{1, -3});
+  const DLTensor code{halves, {kDLCPU, 0}, 1, {kDLFloat, 16, 1}, &two, nullptr, 0};
+  CHECK_THROWS_WITH_AS(gesso::numbers<float>(code), doctest::Contains("found f16"), Error);
+}
+
+TEST_CASE_FIXTURE(Loaded, "an estimate is written as far as its struct_size goes") {
+  const Tensor a = numbers({1});
+  const gesso_estimate_t whole =
+      ModuleRef(component).estimate(&call, "double", {{"x", 0, a.get()}});
+  CHECK(whole.peak_bytes == 100);
+  CHECK(whole.flops == 200);
+  const auto* module = static_cast<const gesso_module_t*>(
+      component->get_interface(component->self, GESSO_MODULE_ID));
+  const gesso_item_t item{0, 0, a.get()};
+  const gesso_bundle_t bundle{sizeof bundle, 1, &item};
+  const gesso_run_t run{sizeof run, 0, &bundle, nullptr, nullptr, 0, nullptr, 0};
+  gesso_estimate_t cut{offsetof(gesso_estimate_t, flops), 0, 0, 7};
+  REQUIRE(module->estimate(component->self, &call, &run, &cut) == GESSO_STATUS_OK);
+  CHECK(cut.struct_size == offsetof(gesso_estimate_t, flops));
+  CHECK(cut.peak_bytes == 100);
+  CHECK(cut.flops == 7);
 }
 
 TEST_CASE("a thousand instances leave nothing behind") {

@@ -27,30 +27,18 @@ gesso_status_t faulty_fail(gesso_error_t* error, gesso_status_t status, const ch
   return status;
 }
 
-enum { N = 5 };
-static const faulty_kind_t* const kinds[N] = {&faulty_scheduler, &faulty_tokenizer, &faulty_policy,
-                                              &faulty_preprocessor, &faulty_source};
-static const char* const ids[N] = {"org.gesso.faulty.scheduler", "org.gesso.faulty.tokenizer",
-                                   "org.gesso.faulty.policy", "org.gesso.faulty.preprocessor",
-                                   "org.gesso.faulty.source"};
-static gesso_component_desc_t descriptors[N];
-static const gesso_component_desc_t* components[N + 1];
+enum { MOST = 8 };
+static gesso_component_desc_t descriptors[MOST];
+static const gesso_component_desc_t* components[MOST + 1];
 static gesso_plugin_t table;
-
-typedef struct instance {
-  gesso_component_t component;
-  const gesso_host_t* host;
-  int kind;
-  void* made; /* by prepare */
-} instance_t;
 
 static gesso_status_t prepare(void* self, const gesso_call_t* call, const gesso_setup_t* setup) {
   static volatile int busy;
-  instance_t* instance = self;
+  faulty_instance_t* instance = self;
   if (faulty("component.without_services") &&
       !instance->host->get_service(instance->host, GESSO_WEIGHTS_ID))
     __builtin_trap();
-  if (faulty("component.threads") && instance->kind == 0) {
+  if (faulty("component.threads") && instance->kind == faulty_kinds[0]) {
     const struct timespec pause = {0, 5000000};
     if (busy) return faulty_fail(call->error, GESSO_STATUS_BAD_STATE, "somebody else is here");
     busy = 1;
@@ -61,17 +49,17 @@ static gesso_status_t prepare(void* self, const gesso_call_t* call, const gesso_
     if (strcmp(setup->values[i].key, "shift") == 0 && setup->values[i].type != GESSO_VALUE_REAL &&
         !faulty("component.wrong_value"))
       return faulty_fail(call->error, GESSO_STATUS_INVALID_ARGUMENT, "shift must be a number");
-  if (faulty("component.prepares") && instance->kind == 0) {
+  if (faulty("component.prepares") && instance->kind == faulty_kinds[0]) {
     return faulty_fail(call->error, GESSO_STATUS_INTERNAL, "it does not want to");
   }
   if (faulty("component.prepare_leaves_process")) faulty_disturb();
   if (!instance->made) instance->made = malloc(4096);
-  return GESSO_STATUS_OK;
+  return instance->kind->prepare ? instance->kind->prepare(instance, call, setup) : GESSO_STATUS_OK;
 }
 
 static const void* get_interface(void* self, const char* id) {
-  const instance_t* instance = self;
-  const faulty_kind_t* kind = kinds[instance->kind];
+  const faulty_instance_t* instance = self;
+  const faulty_kind_t* kind = instance->kind;
   if (!id) return faulty("component.null_interface") ? kind : NULL;
   if (faulty("component.interfaces") && strstr(id, "extra")) return NULL;
   for (int i = 0; kind->interfaces[i]; ++i) {
@@ -84,7 +72,7 @@ static const void* get_interface(void* self, const char* id) {
 }
 
 static void destroy(void* self) {
-  instance_t* instance = self;
+  faulty_instance_t* instance = self;
   if (!faulty("component.prepare_cycles")) free(instance->made);
   faulty_forget();
   if (!faulty("component.cycles")) free(instance);
@@ -96,10 +84,11 @@ static gesso_status_t create(const gesso_plugin_t* plugin, const gesso_host_t* h
   (void)host;
   if (!id && faulty("create.null_id")) return GESSO_STATUS_OK;
   int kind = -1;
-  for (int i = 0; id && i < N; ++i)
-    if (faulty("create.longer_id") ? strncmp(id, ids[i], strlen(ids[i])) == 0
-                                   : strcmp(id, ids[i]) == 0)
+  for (int i = 0; id && faulty_kinds[i]; ++i) {
+    const char* own = faulty_kinds[i]->id;
+    if (faulty("create.longer_id") ? strncmp(id, own, strlen(own)) == 0 : strcmp(id, own) == 0)
       kind = i;
+  }
   if (kind < 0) {
     static const char text[] = "org.gesso.faulty has no such component";
     static gesso_component_t nothing;
@@ -119,9 +108,9 @@ static gesso_status_t create(const gesso_plugin_t* plugin, const gesso_host_t* h
     }
     return faulty_fail(error, GESSO_STATUS_NOT_FOUND, text);
   }
-  instance_t* instance = calloc(1, sizeof *instance);
+  faulty_instance_t* instance = calloc(1, sizeof *instance);
   if (!instance) return faulty_fail(error, GESSO_STATUS_OUT_OF_MEMORY, "out of memory");
-  instance->kind = kind;
+  instance->kind = faulty_kinds[kind];
   instance->host = host;
   instance->component.struct_size =
       faulty("component.table") ? 5000 : (uint32_t)sizeof instance->component;
@@ -143,16 +132,17 @@ static void plugin_shutdown(const gesso_plugin_t* plugin) { (void)plugin; }
 static void describe(void) {
   static const gesso_param_t param = {sizeof param, 99, "odd", "", NULL, NULL, NULL, NULL, NULL};
   static const gesso_param_t* const params[] = {&param};
-  for (int i = 0; i < N; ++i) {
-    gesso_component_desc_t* d = &descriptors[i];
+  int count = 0;
+  for (; faulty_kinds[count]; ++count) {
+    gesso_component_desc_t* d = &descriptors[count];
     d->struct_size = sizeof *d;
-    d->id = ids[i];
-    d->kind = kinds[i]->kind;
+    d->id = faulty_kinds[count]->id;
+    d->kind = faulty_kinds[count]->kind;
     d->name = "Faulty";
     d->version = "1.0.0";
     d->summary = "Has one fault";
-    d->interfaces = kinds[i]->interfaces;
-    components[i] = d;
+    d->interfaces = faulty_kinds[count]->interfaces;
+    components[count] = d;
   }
   table.struct_size = sizeof table;
   table.abi_minor = GESSO_ABI_MINOR;
@@ -161,7 +151,7 @@ static void describe(void) {
   table.vendor = "Gesso";
   table.license = "Apache-2.0";
   table.components = components;
-  table.n_components = N;
+  table.n_components = (uint64_t)count;
   table.create = create;
   table.get_interface = plugin_interface;
   table.shutdown = plugin_shutdown;
@@ -170,18 +160,20 @@ static void describe(void) {
   if (faulty("table.id")) table.id = "Faulty";
   if (faulty("table.texts")) table.vendor = "";
   if (faulty("table.functions")) table.shutdown = NULL;
-  if (faulty("table.components")) components[N] = NULL, table.n_components = N + 1;
+  if (faulty("table.components")) ++table.n_components;
   if (faulty("table.descriptor_sizes")) descriptors[1].struct_size = 5000;
   if (faulty("table.descriptor_texts")) descriptors[1].summary = "";
   if (faulty("table.descriptor_versions")) descriptors[1].version = "new";
-  if (faulty("table.unique_ids")) components[N] = &descriptors[0], table.n_components = N + 1;
+  if (faulty("table.unique_ids")) components[table.n_components++] = &descriptors[0];
   if (faulty("table.params")) descriptors[1].params = params, descriptors[1].n_params = 1;
   if (faulty("table.like_manifest")) descriptors[2].kind = "composer";
   if (faulty("table.version_like_manifest")) table.version = "2.0.0";
 }
 
 static void __attribute__((constructor)) begin(void) {
+  static void* volatile kept;
   if (faulty("load.leaves_process")) faulty_disturb();
+  if (faulty("load.cycles")) kept = malloc(4096), (void)kept;
   if (faulty("load.is_fast")) {
     const clock_t start = clock();
     while (clock() - start < CLOCKS_PER_SEC * 6 / 10) continue;

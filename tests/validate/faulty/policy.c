@@ -38,5 +38,8 @@ static const void* table(const char* id) {
   return &policy;
 }
 
-const faulty_kind_t faulty_policy = {
-    "memory_policy", {GESSO_MEMORY_POLICY_ID, "org.gesso.faulty.extra/1", NULL}, table};
+const faulty_kind_t faulty_policy = {"org.gesso.faulty.policy",
+                                     "memory_policy",
+                                     {GESSO_MEMORY_POLICY_ID, "org.gesso.faulty.extra/1", NULL},
+                                     table,
+                                     NULL};

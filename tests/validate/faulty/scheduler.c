@@ -64,4 +64,5 @@ static const void* table(const char* id) {
   return &scheduler;
 }
 
-const faulty_kind_t faulty_scheduler = {"scheduler", {GESSO_SCHEDULER_ID, NULL}, table};
+const faulty_kind_t faulty_scheduler = {
+    "org.gesso.faulty.scheduler", "scheduler", {GESSO_SCHEDULER_ID, NULL}, table, NULL};

@@ -82,4 +82,5 @@ static const void* table(const char* id) {
   return &source;
 }
 
-const faulty_kind_t faulty_source = {"delta_source", {GESSO_DELTA_SOURCE_ID, NULL}, table};
+const faulty_kind_t faulty_source = {
+    "org.gesso.faulty.source", "delta_source", {GESSO_DELTA_SOURCE_ID, NULL}, table, NULL};

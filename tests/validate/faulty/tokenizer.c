@@ -56,4 +56,5 @@ static const void* table(const char* id) {
   return &tokenizer;
 }
 
-const faulty_kind_t faulty_tokenizer = {"tokenizer", {GESSO_TOKENIZER_ID, NULL}, table};
+const faulty_kind_t faulty_tokenizer = {
+    "org.gesso.faulty.tokenizer", "tokenizer", {GESSO_TOKENIZER_ID, NULL}, table, NULL};

@@ -3,11 +3,14 @@
 //   class Encoder : public gesso::Component<Encoder, gesso::ModuleInterface> {
 //     static const std::vector<gesso::Op<Encoder>>& ops() {
 //       static const std::vector<gesso::Op<Encoder>> list{
-//           {.name = "encode", .inputs = {{"token_ids", "L", gesso::kPerItem}},
+//           {.name = "encode", .inputs = {{"token_ids", "L", gesso::kPerItem, "i64"}},
 //            .outputs = {{"text", "L D", gesso::kPerItem}}, .run = &Encoder::encode}};
 //       return list;
 //     }
 //     void encode(const gesso::Call&, const gesso::Inputs&, gesso::Outputs&);
+//
+// Inputs were held against their ports when an operation begins: what is required is there, in the
+// types and extents that the port names. What else an operation wants of them it checks itself.
 //
 // and the other side: ModuleRef runs an operation of any module.
 #pragma once
@@ -20,6 +23,7 @@
 #include <vector>
 
 #include "../module.h"
+#include "inputs.hpp"
 #include "plugin.hpp"
 
 namespace gesso {
@@ -33,46 +37,6 @@ struct Port {
   const char* dims;
   uint32_t flags = 0;
   const char* dtypes = nullptr;
-};
-
-/// The inputs of one run, by port name. Tensors are borrowed.
-class Inputs {
- public:
-  Inputs(const gesso_op_t& op, const gesso_run_t& run) : op_(op), run_(run) {}
-
-  /// All tensors of a port, in the order of their index; empty when nothing was fed.
-  std::vector<const gesso_tensor_t*> list(std::string_view port) const {
-    std::vector<const gesso_tensor_t*> found;
-    const uint32_t place = port_place(port);
-    if (!run_.inputs) return found;
-    for (uint32_t i = 0; i < run_.inputs->count; ++i) {
-      const gesso_item_t& item = run_.inputs->items[i];
-      if (item.port == place) found.push_back(item.tensor);
-    }
-    return found;
-  }
-  /// The single tensor of a port. @throws Error InvalidArgument when there is not exactly one
-  const gesso_tensor_t* one(std::string_view port) const {
-    const auto found = list(port);
-    if (found.size() != 1) {
-      throw Error(Status::InvalidArgument, "operation \"" + std::string(op_.name) + "\": port \"" +
-                                               std::string(port) + "\" wants one tensor, found " +
-                                               std::to_string(found.size()));
-    }
-    return found.front();
-  }
-  Values values() const { return {run_.values, run_.n_values}; }
-  const gesso_run_t& raw() const { return run_; }
-
- private:
-  uint32_t port_place(std::string_view port) const {
-    for (uint32_t i = 0; i < op_.n_inputs; ++i) {
-      if (port == op_.inputs[i]->name) return i;
-    }
-    throw Error(Status::Internal, "no input port \"" + std::string(port) + "\"");
-  }
-  const gesso_op_t& op_;
-  const gesso_run_t& run_;
 };
 
 /// Where results go, by port name.
@@ -167,10 +131,10 @@ struct ModuleInterface {
       if (!op.estimate) {
         throw Error(Status::NotSupported, std::string("no estimate for \"") + op.name + "\"");
       }
-      const gesso_estimate_t made =
+      gesso_estimate_t made =
           (static_cast<T*>(self)->*op.estimate)(Inputs(*tables().op_list[run->op], *run));
-      out->peak_bytes = made.peak_bytes;
-      out->flops = made.flops;
+      made.struct_size = out->struct_size;
+      std::memcpy(out, &made, std::min<size_t>(out->struct_size, sizeof made));
     });
   }
 };
