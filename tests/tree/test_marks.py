@@ -11,6 +11,10 @@ SDK = ROOT / "sdk/include/gesso"
 HEADERS = [path for path in sorted(SDK.rglob("*.h")) if path.name != "dlpack.h"]
 RULES = ROOT / "host/engine/check/rules.hpp"
 
+# Called by the registry alone; without an object that could be watched; of the application's side.
+NOT_WATCHED = {"gesso_plugin_t.create", "gesso_plugin_t.get_interface", "gesso_plugin_t.shutdown",
+               "gesso_random_service_t.normal", "gesso_engine_config_t.log", "gesso_job_callbacks_t.event"}
+
 MARK = re.compile(r"\[(?:thread-safe|instance|exclusive)(?: & (?:created|ready|in prepare|in call|last))?(?:; until (\w+))?\]")
 COMMENT = r"/\*(?:(?!\*/).)*\*/"
 STRUCT = re.compile(r"typedef struct \w+ \{(.*?)\n\} (gesso_\w+);", re.S)
@@ -72,6 +76,16 @@ class Marks(unittest.TestCase):
                 "/* Ends. */\nGESSO_API void GESSO_CALL gesso_end(int a,\n  int b);\n")
         self.assertEqual(dict(functions(text)), {"gesso_a_t.run": "", "gesso_a_t.walk": "", "gesso_a_t.stop": "[instance & last]",
                                                  "gesso_end": ""})
+
+    def test_the_checking_layer_enforces_them(self):
+        written = dict(re.findall(r'mark<&([\w:]+)>\(\s*"\w+",\s*"(\[[^"]*\])"\)', RULES.read_text()))
+        names = dict(re.findall(r'mark<&([\w:]+)>\(\s*"(\w+)"', RULES.read_text()))
+        self.assertEqual({name.replace("::", ".") for name in written},
+                         {name for name in all_functions() if "." in name} - NOT_WATCHED)
+        for name, mark in written.items():
+            with self.subTest(name):
+                self.assertEqual(mark, all_functions()[name.replace("::", ".")])
+                self.assertEqual(names[name], name.rpartition("::")[2])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 #include "engine/api/synthesis.hpp"
 #include "engine/api/training.hpp"
 #include "engine/base/suggest.hpp"
+#include "engine/check/object.hpp"
 #include "engine/config/pipeline.hpp"
 #include "engine/registry/registered.hpp"
 #include "gesso/host.h"
@@ -36,6 +37,7 @@ Engine::Engine(EngineOptions options, RuntimeFactory runtime)
   options_.search.runtime_version = [this] {
     return "torch/" + this->runtime().machine().value("libtorch", std::string());
   };
+  if (options_.check) options_.search.watcher = std::make_shared<check::Watcher>(options_.log);
   registry_ = registry::Registry::scan(options_.search);
   for (const registry::Candidate& candidate : registry_->candidates()) {
     if (candidate.accepted) continue;
@@ -61,6 +63,7 @@ Engine::~Engine() {
   for (const auto& pipeline : pipelines) {
     if (pipeline) pipeline->unload();
   }
+  if (options_.search.watcher) options_.search.watcher->finish();
 }
 
 void Engine::log(int32_t level, const std::string& text) const {

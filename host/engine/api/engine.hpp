@@ -20,6 +20,7 @@ namespace gesso::api {
 
 struct EngineOptions {
   registry::SearchOptions search;
+  bool check = false;                                               // plugins, as GESSO_CHECK=1
   uint32_t threads = 0;                                             // 0: the cores of the machine
   std::function<void(int32_t level, const std::string& text)> log;  // may be empty; any thread
 };
