@@ -83,7 +83,7 @@ struct InTree {
     registry::SearchOptions options;
     options.given = {GESSO_BINARY_DIR "/lib/gesso/plugins"};
     options.use_environment = options.use_default_paths = false;
-    if (state.range(0)) options.watcher = std::make_shared<check::Watcher>(nullptr);
+    if (state.range(0)) options.watcher = std::make_shared<checking::Watcher>(nullptr);
     registry = registry::Registry::scan(options);
     component = registry->create(id, &host);
     const gesso_setup_t setup{sizeof setup, 0, nullptr, nullptr};

@@ -55,7 +55,7 @@ class Probe : public Component<Probe, ModuleInterface> {
 class ProbeHost {
  public:
   ProbeHost(bool is_checked, gesso_weights* weights)
-      : watcher_(std::make_shared<check::Watcher>([this](int32_t level, const std::string& text) {
+      : watcher_(std::make_shared<checking::Watcher>([this](int32_t level, const std::string& text) {
           if (level >= GESSO_LOG_WARNING) problems.push_back(text);
         })) {
     const gesso_plugin_t* plugin = nullptr;
@@ -64,7 +64,7 @@ class ProbeHost {
                  error);
     const gesso_status_t status =
         is_checked
-            ? check::create(watcher_, *plugin, host_, Probe::info.id, &component, &error.error)
+            ? checking::create(watcher_, *plugin, host_, Probe::info.id, &component, &error.error)
             : plugin->create(plugin, &host_, Probe::info.id, &component, &error.error);
     gesso::check(status, error);
     const gesso_setup_t setup{sizeof setup, 0, nullptr, weights};
@@ -86,7 +86,7 @@ class ProbeHost {
   gesso_component_t* component = nullptr;
 
  private:
-  std::shared_ptr<check::Watcher> watcher_;
+  std::shared_ptr<checking::Watcher> watcher_;
   gesso_host_t host_{sizeof(gesso_host_t),
                      GESSO_ABI_MINOR,
                      nullptr,

@@ -37,7 +37,7 @@ Engine::Engine(EngineOptions options, RuntimeFactory runtime)
   options_.search.runtime_version = [this] {
     return "torch/" + this->runtime().machine().value("libtorch", std::string());
   };
-  if (options_.check) options_.search.watcher = std::make_shared<check::Watcher>(options_.log);
+  if (options_.check) options_.search.watcher = std::make_shared<checking::Watcher>(options_.log);
   registry_ = registry::Registry::scan(options_.search);
   for (const registry::Candidate& candidate : registry_->candidates()) {
     if (candidate.accepted) continue;

@@ -2,7 +2,7 @@
 
 #include "engine/check/thunk.hpp"
 
-namespace gesso::check {
+namespace gesso::checking {
 namespace {
 
 /// A table with our functions in place of those that `real` has; the same one for each call.
@@ -121,4 +121,4 @@ gesso_status_t create(std::shared_ptr<Watcher> watcher, const gesso_plugin_t& pl
   return status;
 }
 
-}  // namespace gesso::check
+}  // namespace gesso::checking

@@ -7,7 +7,7 @@
 #include "engine/check/object.hpp"
 #include "gesso/plugin.h"
 
-namespace gesso::check {
+namespace gesso::checking {
 
 /// As `plugin.create`, but what comes back stands for the component, and it is given something that
 /// stands for the host. `host` must outlive the component.
@@ -15,4 +15,4 @@ gesso_status_t create(std::shared_ptr<Watcher> watcher, const gesso_plugin_t& pl
                       const gesso_host_t& host, const char* id, gesso_component_t** out,
                       gesso_error_t* error);
 
-}  // namespace gesso::check
+}  // namespace gesso::checking

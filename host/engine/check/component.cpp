@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace gesso::check {
+namespace gesso::checking {
 
 std::string Lent::broken(When when) const {
   if (ended) return "used after the call returned that it was passed to";
@@ -134,4 +134,4 @@ void Visit::refuse(const std::string& text) {
   tell(text);
 }
 
-}  // namespace gesso::check
+}  // namespace gesso::checking

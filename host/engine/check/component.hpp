@@ -5,7 +5,7 @@
 
 #include "engine/check/object.hpp"
 
-namespace gesso::check {
+namespace gesso::checking {
 
 /// Something of the host that is lent to a component for its life.
 struct Lent : Object {
@@ -105,4 +105,4 @@ class Visit {
   std::string refusal_;
 };
 
-}  // namespace gesso::check
+}  // namespace gesso::checking

@@ -7,7 +7,7 @@
 
 #include "gesso/status.h"
 
-namespace gesso::check {
+namespace gesso::checking {
 
 class Fence {
  public:
@@ -55,4 +55,4 @@ class FencedError {
   gesso_error_t own_{};
 };
 
-}  // namespace gesso::check
+}  // namespace gesso::checking

@@ -6,7 +6,7 @@
 
 #include "engine/check/component.hpp"
 
-namespace gesso::check {
+namespace gesso::checking {
 
 namespace {
 
@@ -80,4 +80,4 @@ void Known::retire(const void* address, std::unique_ptr<Object> object) {
   if (oldest.second) objects_.erase(oldest.first);
 }
 
-}  // namespace gesso::check
+}  // namespace gesso::checking

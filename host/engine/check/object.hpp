@@ -14,7 +14,7 @@
 
 #include "engine/check/rules.hpp"
 
-namespace gesso::check {
+namespace gesso::checking {
 
 struct Component;
 
@@ -93,4 +93,4 @@ class Known {
   size_t next_ = 0;
 };
 
-}  // namespace gesso::check
+}  // namespace gesso::checking

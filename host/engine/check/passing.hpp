@@ -10,7 +10,7 @@
 #include "engine/check/fence.hpp"
 #include "gesso/cpp/error.hpp"
 
-namespace gesso::check {
+namespace gesso::checking {
 
 /// Into the plugin, or out of it: to the host, or to who receives its results.
 enum class Way { In, Out };
@@ -329,4 +329,4 @@ struct Passed<Way::In, const gesso_injector_t*> : PassedThing<const gesso_inject
   }
 };
 
-}  // namespace gesso::check
+}  // namespace gesso::checking

@@ -8,7 +8,7 @@
 
 #include "gesso/gesso.h"
 
-namespace gesso::check {
+namespace gesso::checking {
 
 enum class Who { ThreadSafe, Instance, Exclusive };
 enum class When { Always, Created, Ready, InPrepare, InCall, Last };
@@ -168,4 +168,4 @@ inline constexpr Rule rule = [] {
   return found;
 }();
 
-}  // namespace gesso::check
+}  // namespace gesso::checking

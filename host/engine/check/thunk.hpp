@@ -8,7 +8,7 @@
 
 #include "engine/check/passing.hpp"
 
-namespace gesso::check {
+namespace gesso::checking {
 
 // What the first argument of a function stands for.
 
@@ -234,7 +234,7 @@ struct Thunk<Function> {
       finish(status == GESSO_STATUS_OK);
       if constexpr (computes<Function>) {
         if (request_of(passed).ignored_cancel) {
-          return fill_error((error_in(args), ...), Status::Cancelled, "cancelled");
+          return fill_error(error_of(args...), Status::Cancelled, "cancelled");
         }
       }
       return status;
@@ -249,13 +249,16 @@ struct Thunk<Function> {
   static auto& request_of(auto& passed) {
     return std::get<Passed<Way::In, const gesso_call_t*>>(passed);
   }
+  static gesso_error_t* error_of(const Args&... args) {
+    gesso_error_t* error = nullptr;
+    ((error = error ? error : error_in(args)), ...);
+    return error;
+  }
   static R refused(const std::string& why, const Args&... args) {
     if constexpr (is_status<Function, R>) {
-      gesso_error_t* error = nullptr;
-      ((error = error ? error : error_in(args)), ...);
       const std::string text =
           fmt::format("GESSO_CHECK: {}.{}: {}", rule<Function>.table, rule<Function>.name, why);
-      return fill_error(error, Status::BadState, text.c_str());
+      return fill_error(error_of(args...), Status::BadState, text.c_str());
     } else if constexpr (std::is_same_v<First, const gesso_call_t*> && !std::is_void_v<R>) {
       return 1;  // whoever asks after the end had better stop
     } else if constexpr (!std::is_void_v<R>) {
@@ -273,4 +276,4 @@ void replace_functions(Table& table) {
   std::apply([&](auto... member) { (replace(member), ...); }, Rules<Table>::list);
 }
 
-}  // namespace gesso::check
+}  // namespace gesso::checking

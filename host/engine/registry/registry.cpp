@@ -67,7 +67,7 @@ struct Registry::State {
   std::vector<ComponentInfo> components;
   std::vector<VariantInfo> variants;
   std::function<std::string()> runtime_version;
-  std::shared_ptr<check::Watcher> watcher;
+  std::shared_ptr<checking::Watcher> watcher;
 
   std::mutex mutex;  // of what follows
   std::map<std::string, const gesso_plugin_t*>
@@ -229,7 +229,7 @@ gesso_component_t* Registry::create(std::string_view component_id, const gesso_h
       fmt::format("plugin {}: create \"{}\"", plugin.library.string(), info.id);
   const gesso_status_t status =
       state_->watcher
-          ? check::create(state_->watcher, table, *host, info.id.c_str(), &instance, &error.error)
+          ? checking::create(state_->watcher, table, *host, info.id.c_str(), &instance, &error.error)
           : table.create(&table, host, info.id.c_str(), &instance, &error.error);
   gesso::check(status, error, where);
   if (!instance) throw Error(Status::Internal, where + ": succeeded, but gave no component");

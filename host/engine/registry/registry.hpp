@@ -18,7 +18,7 @@
 #include "engine/weights/component_pattern.hpp"
 #include "gesso/plugin.h"
 
-namespace gesso::check {
+namespace gesso::checking {
 class Watcher;
 }
 
@@ -100,7 +100,7 @@ struct SearchOptions {
   /// loaded. Empty: not compared.
   std::function<std::string()> runtime_version;
   /// Holds components to the rules of the headers (engine/check); null: nothing is checked.
-  std::shared_ptr<check::Watcher> watcher;
+  std::shared_ptr<checking::Watcher> watcher;
 };
 
 class Registry {

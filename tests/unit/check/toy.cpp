@@ -152,7 +152,7 @@ Bench::Bench() {
            "0",
            [](const gesso_host_t* host, int32_t, const char*) { ++of(host).logged; },
            get_service};
-  watcher = std::make_shared<check::Watcher>([this](int32_t level, const std::string& line) {
+  watcher = std::make_shared<checking::Watcher>([this](int32_t level, const std::string& line) {
     if (level == GESSO_LOG_ERROR) told.push_back(line);
   });
   call.struct_size = sizeof call;
@@ -161,7 +161,7 @@ Bench::Bench() {
   call.cancelled = [](const gesso_call_t* c) -> int32_t {
     return static_cast<Bench*>(c->data)->is_cancelled;
   };
-  REQUIRE(check::create(watcher, Toy::plugin(), host_, "org.test.toy.all", &component,
+  REQUIRE(checking::create(watcher, Toy::plugin(), host_, "org.test.toy.all", &component,
                         &text.error) == GESSO_STATUS_OK);
 }
 

@@ -58,7 +58,7 @@ class Bench {
   }
 
   Toy toy;
-  std::shared_ptr<check::Watcher> watcher;
+  std::shared_ptr<checking::Watcher> watcher;
   gesso_component_t* component = nullptr;
   ErrorText text;
   gesso_call_t call{};
