@@ -3,7 +3,7 @@
 #include <ATen/ops/zeros.h>
 #include <benchmark/benchmark.h>
 
-#include "engine/registry/registry.hpp"
+#include "engine/registry/watching.hpp"
 #include "gesso/kind/memory_policy.h"
 #include "gesso/kind/scheduler.h"
 #include "probe.hpp"
@@ -83,7 +83,8 @@ struct InTree {
     registry::SearchOptions options;
     options.given = {GESSO_BINARY_DIR "/lib/gesso/plugins"};
     options.use_environment = options.use_default_paths = false;
-    if (state.range(0)) options.watcher = std::make_shared<checking::Watcher>(nullptr);
+    const registry::Watching watching(state.range(0) ? std::make_shared<checking::Watcher>(nullptr)
+                                                     : nullptr);
     registry = registry::Registry::scan(options);
     component = registry->create(id, &host);
     const gesso_setup_t setup{sizeof setup, 0, nullptr, nullptr};

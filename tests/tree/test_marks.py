@@ -16,22 +16,23 @@ NOT_WATCHED = {"gesso_plugin_t.create", "gesso_plugin_t.get_interface", "gesso_p
                "gesso_random_service_t.normal", "gesso_engine_config_t.log", "gesso_job_callbacks_t.event"}
 
 MARK = re.compile(r"\[(?:thread-safe|instance|exclusive)(?: & (?:created|ready|in prepare|in call|last))?(?:; until (\w+))?\]")
-COMMENT = r"/\*(?:(?!\*/).)*\*/"
-STRUCT = re.compile(r"typedef struct \w+ \{(.*?)\n\} (gesso_\w+);", re.S)
+COMMENT = r"(?:/\*(?:(?!\*/).)*\*/|//[^\n]*)"
+STRUCT = re.compile(rf"({COMMENT})?\s*typedef struct \w+ \{{(.*?)\n\}} (gesso_\w+);", re.S)
 FIELD = re.compile(rf"({COMMENT})?\s*[\w \*]+\(GESSO_CALL\* (\w+)\)\([^;]*\);(?:[ \t]*({COMMENT}))?", re.S)
 EXPORT = re.compile(rf"({COMMENT})?\s*GESSO_(?:API|EXPORT)\s[^;{{#]*?GESSO_CALL\s+(gesso_\w+)\([^;]*\);(?:[ \t]*({COMMENT}))?", re.S)
 INLINE = re.compile(rf"({COMMENT})?\s*static inline \w+ (gesso_\w+)\(()", re.S)
 
 
 def text_of(*comments):
-    return next((c.strip("/* \n") for c in comments if c and c.strip("/* \n").startswith("[")), "")
+    return next((c.strip("/* \n") for c in comments if c.strip("/* \n").startswith("[")), "")
 
 
 def functions(text):
-    """(name, "[mark]" or "") of each function; of tables "gesso_module_t.run"."""
-    for body, table in STRUCT.findall(text):
+    """(name, "[mark]" or "") of each function; of tables "gesso_module_t.run". Where lines are too short, the comment of
+    the struct says "`forward`: [mark]"."""
+    for above, body, table in STRUCT.findall(text):
         for before, name, after in FIELD.findall(body):
-            yield f"{table}.{name}", mark_of(before, after)
+            yield f"{table}.{name}", mark_of(before, after, above.partition(f"`{name}`: ")[2])
     for pattern in (EXPORT, INLINE):
         for before, name, after in pattern.findall(text):
             yield name, mark_of(before, after)

@@ -1,6 +1,4 @@
 // The functions of gesso/engine/engine.h and register.h.
-#include <cstdlib>
-
 #include "engine/api/handles.hpp"
 #include "gesso/engine/register.h"
 
@@ -9,11 +7,6 @@ using gesso::api::give;
 using gesso::api::given;
 
 namespace {
-
-bool asks_for_checks() {
-  const char* value = secure_getenv("GESSO_CHECK");
-  return value && std::string_view(value) != "0" && *value;
-}
 
 gesso::api::EngineOptions read_options(const gesso_engine_config_t* from) {
   const auto config = gesso::api::read_struct(from, "gesso_engine_config_t");
@@ -24,8 +17,6 @@ gesso::api::EngineOptions read_options(const gesso_engine_config_t* from) {
   }
   options.search.use_environment = !(config.flags & GESSO_ENGINE_NO_ENVIRONMENT);
   options.search.use_default_paths = !(config.flags & GESSO_ENGINE_NO_DEFAULT_PATHS);
-  options.check =
-      (config.flags & GESSO_ENGINE_CHECK) || (options.search.use_environment && asks_for_checks());
   options.threads = config.threads;
   if (config.log) {
     options.log = [log = config.log, user = config.user](int32_t level, const std::string& text) {

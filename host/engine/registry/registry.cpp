@@ -15,6 +15,7 @@
 #include "engine/registry/manifest.hpp"
 #include "engine/registry/search.hpp"
 #include "engine/registry/variant.hpp"
+#include "engine/registry/watching.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::registry {
@@ -185,7 +186,7 @@ Registry::~Registry() = default;
 std::shared_ptr<Registry> Registry::scan(const SearchOptions& options) {
   auto state = std::make_unique<State>();
   state->runtime_version = options.runtime_version;
-  state->watcher = options.watcher;
+  state->watcher = Watching::now();
   state->candidates = find_manifests(options);
   for (Candidate& candidate : state->candidates)
     if (candidate.reason.empty()) state->add(candidate);

@@ -18,10 +18,6 @@
 #include "engine/weights/component_pattern.hpp"
 #include "gesso/plugin.h"
 
-namespace gesso::checking {
-class Watcher;
-}
-
 namespace gesso::registry {
 
 /// A parameter as the manifest describes it; `type` is a GESSO_VALUE_* number.
@@ -99,8 +95,6 @@ struct SearchOptions {
   /// What this process computes with, "torch/2.13.0"; asked before a plugin that names a runtime is
   /// loaded. Empty: not compared.
   std::function<std::string()> runtime_version;
-  /// Holds components to the rules of the headers (engine/check); null: nothing is checked.
-  std::shared_ptr<checking::Watcher> watcher;
 };
 
 class Registry {

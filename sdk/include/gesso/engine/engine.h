@@ -31,9 +31,8 @@ GESSO_API const char* GESSO_CALL gesso_version(uint32_t* api_major, uint32_t* ap
                                                uint32_t* abi_major, uint32_t* abi_minor);
 
 enum {
-  GESSO_ENGINE_NO_ENVIRONMENT = 1u,   /* do not read GESSO_PLUGIN_PATH and GESSO_CHECK */
-  GESSO_ENGINE_NO_DEFAULT_PATHS = 2u, /* only `plugin_paths` */
-  GESSO_ENGINE_CHECK = 4u             /* as GESSO_CHECK=1: docs/plugins/checking.md */
+  GESSO_ENGINE_NO_ENVIRONMENT = 1u,  /* do not read GESSO_PLUGIN_PATH, GESSO_CHECK */
+  GESSO_ENGINE_NO_DEFAULT_PATHS = 2u /* only `plugin_paths` */
 };
 
 typedef struct gesso_engine_config {

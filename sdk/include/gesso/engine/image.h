@@ -28,9 +28,8 @@ GESSO_API gesso_status_t GESSO_CALL gesso_image_save_quality(const gesso_image_t
 GESSO_API gesso_status_t GESSO_CALL gesso_image_sheet(const gesso_image_t* const* images,
                                                       uint32_t count, gesso_image_t** out,
                                                       gesso_error_t* error);
-/* [thread-safe] */
 GESSO_API void GESSO_CALL gesso_image_size(const gesso_image_t* image, uint32_t* width,
-                                           uint32_t* height, uint32_t* channels);
+                                           uint32_t* height, uint32_t* channels);  // [thread-safe]
 /* [thread-safe] Valid until the release; rows without padding. */
 GESSO_API const uint8_t* GESSO_CALL gesso_image_pixels(const gesso_image_t* image);
 /* [thread-safe] A text by key ("gesso": the request; "seed"), or NULL. Valid until the release. */

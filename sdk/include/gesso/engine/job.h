@@ -62,10 +62,9 @@ GESSO_API gesso_status_t GESSO_CALL gesso_generate(gesso_pipeline_t* pipeline,
                                                    const gesso_request_t* request,
                                                    const gesso_job_callbacks_t* callbacks,
                                                    gesso_job_t** out, gesso_error_t* error);
-/* [thread-safe; until release] What a request would take, as JSON (docs/memory.md): for
- * each of `limits` (GiB; 0: without) the stages with their weights, activations, peak and seconds,
- * and the smallest limit that would do. Waits for the pipeline's jobs; not from a callback of one.
- */
+/* [thread-safe; until release] What a request would take, as JSON (docs/memory.md): for each of
+ * `limits` (GiB; 0: none) the stages with their weights, activations, peak and seconds, and the
+ * smallest limit that would do. Waits for the pipeline's jobs; not from a callback of one. */
 GESSO_API gesso_status_t GESSO_CALL gesso_plan(gesso_pipeline_t* pipeline,
                                                const gesso_request_t* request, const double* limits,
                                                uint32_t n_limits, gesso_text_t** answer,
@@ -103,8 +102,7 @@ GESSO_API void GESSO_CALL gesso_job_cancel(gesso_job_t* job);
  * pipeline names, one per picture (nothing is written). */
 GESSO_API gesso_status_t GESSO_CALL gesso_job_describe(gesso_job_t* job, gesso_text_t** answer,
                                                        gesso_error_t* error);
-/* [thread-safe; until release] After the end, as JSON: seconds per stage and step, seeds, memory,
- * counters. */
+/* [thread-safe; until release] After the end, as JSON: seconds, seeds, memory, counters. */
 GESSO_API gesso_status_t GESSO_CALL gesso_job_report(gesso_job_t* job, gesso_text_t** answer,
                                                      gesso_error_t* error);
 /* [instance & last] Cancels what still runs and waits. NULL is allowed. Not from a callback. */

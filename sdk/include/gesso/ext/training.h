@@ -41,13 +41,12 @@ typedef struct gesso_grad_sink {
                                      gesso_tensor_t* gradient); /* [instance & in call] */
 } gesso_grad_sink_t;
 
-/* A tape belongs to the instance that made it and is used by one `backward`; several may live, for
- * losses over several steps. Injectors of the run must live as long. Inputs are borrowed for the
- * call alone. With GESSO_CHECKPOINT_NONE units stay entered while the tape lives; otherwise they
- * are entered again, block by block, on the way back. */
+/* `forward`: [instance & ready; until tape_release]. A tape belongs to its instance and is used by
+ * one `backward`; several may live, for losses over several steps. Injectors of the run must live
+ * as long. Inputs are borrowed for the call alone. With GESSO_CHECKPOINT_NONE units stay entered
+ * while the tape lives; otherwise they are entered again, block by block, on the way back. */
 typedef struct gesso_training {
   uint32_t struct_size, checkpoints;
-  /* [instance & ready; until tape_release] */
   gesso_status_t(GESSO_CALL* forward)(void* self, const gesso_call_t* call, const gesso_run_t* run,
                                       const gesso_train_t* train, void** tape);
   /* [instance & ready] `weight_grads` NULL: all is frozen, only gradients of inputs are wanted. */
