@@ -10,7 +10,7 @@ minimum_cmake=3.25
 
 packages=(
   g++ cmake ninja-build ccache mold pkg-config python3 python3-venv
-  libboost-dev libcli11-dev libcsv-dev libfmt-dev libgloo-dev libicu-dev libopencv-imgproc-dev libpcre2-dev libcurl4-openssl-dev
+  libbenchmark-dev libboost-dev libcli11-dev libcsv-dev libfmt-dev libgloo-dev libicu-dev libopencv-imgproc-dev libpcre2-dev libcurl4-openssl-dev
   libsentencepiece-dev libspng-dev libssl-dev libtomlplusplus-dev libturbojpeg0-dev libwebp-dev nlohmann-json3-dev doctest-dev
   zlib1g-dev
 )

@@ -26,6 +26,8 @@ class ProgramTest(unittest.TestCase):
         done = subprocess.run([PROGRAM, *map(str, arguments)], cwd=self.folder, text=True,
                               capture_output=True, env={**os.environ, "DIFFSYNTH_SKIP_DOWNLOAD": "true", **environment})
         self.assertEqual(done.returncode, code, f"{arguments}\n{done.stdout}\n{done.stderr}")
+        if "GESSO_CHECK" in os.environ:
+            self.assertNotIn("GESSO_CHECK: ", done.stderr)
         return done
 
     def gesso_json(self, *arguments):

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cstdlib>
 #include <utility>
 
 #include "engine/api/adapter_tools.hpp"
@@ -15,6 +16,7 @@
 #include "engine/base/suggest.hpp"
 #include "engine/config/pipeline.hpp"
 #include "engine/registry/registered.hpp"
+#include "engine/registry/watching.hpp"
 #include "gesso/host.h"
 
 namespace gesso::api {
@@ -29,6 +31,11 @@ void remember(std::vector<std::weak_ptr<Item>>& list, const std::shared_ptr<Item
   list.push_back(item);
 }
 
+bool asks_for_checks() {
+  const char* value = secure_getenv("GESSO_CHECK");
+  return value && *value && std::string_view(value) != "0";
+}
+
 }  // namespace
 
 Engine::Engine(EngineOptions options, RuntimeFactory runtime)
@@ -36,7 +43,10 @@ Engine::Engine(EngineOptions options, RuntimeFactory runtime)
   options_.search.runtime_version = [this] {
     return "torch/" + this->runtime().machine().value("libtorch", std::string());
   };
-  registry_ = registry::Registry::scan(options_.search);
+  if (options_.search.use_environment && asks_for_checks()) {
+    watcher_ = std::make_shared<checking::Watcher>(options_.log);
+  }
+  registry_ = scan(options_.search);
   for (const registry::Candidate& candidate : registry_->candidates()) {
     if (candidate.accepted) continue;
     log(GESSO_LOG_INFO,
@@ -61,6 +71,12 @@ Engine::~Engine() {
   for (const auto& pipeline : pipelines) {
     if (pipeline) pipeline->unload();
   }
+  if (watcher_) watcher_->finish();
+}
+
+std::shared_ptr<registry::Registry> Engine::scan(const registry::SearchOptions& search) const {
+  const registry::Watching watching(watcher_);
+  return registry::Registry::scan(search);
 }
 
 void Engine::log(int32_t level, const std::string& text) const {
@@ -76,7 +92,7 @@ runtime::Runtime& Engine::runtime() {
 void Engine::register_plugin(std::string_view manifest, gesso_plugin_entry_t entry) {
   registry::SearchOptions search = options_.search;
   search.given.push_back(registry::keep_registered(std::string(manifest), entry));
-  auto scanned = registry::Registry::scan(search);
+  auto scanned = scan(search);
   for (const registry::Candidate& candidate : scanned->candidates()) {
     if (candidate.path == search.given.back() && !candidate.accepted)
       throw Error(Status::InvalidArgument, candidate.reason);

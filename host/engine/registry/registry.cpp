@@ -10,10 +10,12 @@
 #include <span>
 
 #include "engine/base/suggest.hpp"
+#include "engine/check/check.hpp"
 #include "engine/registry/loader.hpp"
 #include "engine/registry/manifest.hpp"
 #include "engine/registry/search.hpp"
 #include "engine/registry/variant.hpp"
+#include "engine/registry/watching.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::registry {
@@ -66,6 +68,7 @@ struct Registry::State {
   std::vector<ComponentInfo> components;
   std::vector<VariantInfo> variants;
   std::function<std::string()> runtime_version;
+  std::shared_ptr<checking::Watcher> watcher;
 
   std::mutex mutex;  // of what follows
   std::map<std::string, const gesso_plugin_t*>
@@ -183,6 +186,7 @@ Registry::~Registry() = default;
 std::shared_ptr<Registry> Registry::scan(const SearchOptions& options) {
   auto state = std::make_unique<State>();
   state->runtime_version = options.runtime_version;
+  state->watcher = Watching::now();
   state->candidates = find_manifests(options);
   for (Candidate& candidate : state->candidates)
     if (candidate.reason.empty()) state->add(candidate);
@@ -224,7 +228,11 @@ gesso_component_t* Registry::create(std::string_view component_id, const gesso_h
   gesso_component_t* instance = nullptr;
   const std::string where =
       fmt::format("plugin {}: create \"{}\"", plugin.library.string(), info.id);
-  check(table.create(&table, host, info.id.c_str(), &instance, &error.error), error, where);
+  const gesso_status_t status =
+      state_->watcher
+          ? checking::create(state_->watcher, table, *host, info.id.c_str(), &instance, &error.error)
+          : table.create(&table, host, info.id.c_str(), &instance, &error.error);
+  gesso::check(status, error, where);
   if (!instance) throw Error(Status::Internal, where + ": succeeded, but gave no component");
   if (!GESSO_HAS(gesso_component_t, instance, destroy) || !instance->prepare ||
       !instance->get_interface)

@@ -46,9 +46,9 @@ typedef struct gesso_call {
   uint32_t thread_limit; /* 0: the host's choice */
   uint32_t reserved;
   gesso_error_t* error;
-  /* [during call] Not 0: return CANCELLED soon; to be asked at least once per block (R11). */
+  /* [thread-safe & in call] Not 0: return CANCELLED soon; ask once per block or oftener. */
   int32_t(GESSO_CALL* cancelled)(const struct gesso_call* call);
-  /* [during call] */
+  /* [instance & in call] `what` is copied. */
   void(GESSO_CALL* progress)(const struct gesso_call* call, uint64_t done, uint64_t total,
                              const char* what);
 } gesso_call_t;

@@ -42,7 +42,7 @@ typedef struct gesso_component {
                                       const gesso_setup_t* setup);
   /* [thread-safe] A table by id, or NULL. */
   const void*(GESSO_CALL* get_interface)(void* self, const char* id);
-  /* [instance & !running] */
+  /* [instance & last] */
   void(GESSO_CALL* destroy)(void* self);
 } gesso_component_t;
 
@@ -56,12 +56,12 @@ typedef struct gesso_plugin {
   const char* license;
   const gesso_component_desc_t* const* components;
   uint64_t n_components;
-  /* [thread-safe] `host` lives as long as the component. */
+  /* [thread-safe; until destroy] `host` lives as long as the component. */
   gesso_status_t(GESSO_CALL* create)(const struct gesso_plugin* plugin, const gesso_host_t* host,
                                      const char* id, gesso_component_t** out, gesso_error_t* error);
   /* [thread-safe] */
   const void*(GESSO_CALL* get_interface)(const struct gesso_plugin* plugin, const char* id);
-  /* [exclusive] After the last component was destroyed. */
+  /* [exclusive & last] After the last component was destroyed. */
   void(GESSO_CALL* shutdown)(const struct gesso_plugin* plugin);
 } gesso_plugin_t;
 
@@ -70,13 +70,13 @@ typedef gesso_status_t(GESSO_CALL* gesso_plugin_entry_t)(const gesso_host_t* hos
                                                          const gesso_plugin_t** plugin,
                                                          gesso_error_t* error);
 
-/* The one symbol that a plugin exports. May be called several times; the same table every time. */
+/* [thread-safe] The one export of a plugin. May be called again, with the same table every time. */
 GESSO_EXPORT gesso_status_t GESSO_CALL gesso_plugin_entry_0(const gesso_host_t* host,
                                                             const gesso_plugin_t** plugin,
                                                             gesso_error_t* error);
 
-/* The minor that plugin and host both speak, or 0 when the host is too old for the plugin. While
- * the major is 0, both must be equal. Call it first in the entry. */
+/* [thread-safe] The minor that plugin and host both speak, or 0 when the host is too old for the
+ * plugin. While the major is 0, both must be equal. Call it first in the entry. */
 static inline uint32_t gesso_negotiate(const gesso_host_t* host) {
   if (GESSO_ABI_MAJOR == 0) return host->abi_minor == GESSO_ABI_MINOR ? GESSO_ABI_MINOR : 0;
   if (host->abi_minor < GESSO_TARGET_MINOR) return 0;

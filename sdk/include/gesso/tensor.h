@@ -26,12 +26,12 @@ typedef struct gesso_bundle {
   const gesso_item_t* items;
 } gesso_bundle_t;
 
-/* Receives results. `accept` takes the tensor, also when it fails. [during call] */
+/* Receives results. `accept` takes the tensor, also when it fails. */
 typedef struct gesso_sink {
   uint32_t struct_size, reserved;
   void* data;
   gesso_status_t(GESSO_CALL* accept)(const struct gesso_sink* sink, uint32_t port, int32_t index,
-                                     gesso_tensor_t* tensor);
+                                     gesso_tensor_t* tensor); /* [instance & in call] */
 } gesso_sink_t;
 
 #ifdef __cplusplus

@@ -5,37 +5,15 @@
 #include <cstring>
 #include <filesystem>
 
-#include "engine/weights/safetensors_writer.hpp"
 #include "gesso/cpp/host.hpp"
+#include "small_weights.hpp"
 
 using namespace gesso;
 
 namespace {
 
-/// A file with a float32 matrix and a bf16 vector.
-class File {
- public:
-  File() : path_(std::filesystem::temp_directory_path() / "gesso-component-weights.safetensors") {
-    static const std::vector<float> matrix{1, 2, 3, 4, 5, 6};
-    static const std::vector<uint16_t> vector{0x3f80, 0x4000};  // 1, 2
-    weights::write_safetensors(
-        path_,
-        {{"matrix", {weights::DType::F32, {2, 3}, std::as_bytes(std::span(matrix)), nullptr}},
-         {"vector", {weights::DType::BF16, {2}, std::as_bytes(std::span(vector)), nullptr}}});
-  }
-  ~File() { std::filesystem::remove(path_); }
-  const std::filesystem::path& path() const { return path_; }
-  std::shared_ptr<const weights::MappedWeights> map() const {
-    return std::make_shared<weights::MappedWeights>(
-        weights::MappedWeights::as_stored(weights::WeightSet::open(path_)));
-  }
-
- private:
-  std::filesystem::path path_;
-};
-
 struct Fixture {
-  File file;
+  test::SmallWeights file;
   runtime::BoundaryClock clock;
   runtime::Devices devices{{64 << 10, 0}};
   runtime::Loader loader;

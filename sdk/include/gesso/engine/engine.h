@@ -22,16 +22,16 @@ extern "C" {
 typedef struct gesso_engine gesso_engine_t;
 typedef struct gesso_text gesso_text_t; /* a text that the library made; release it */
 
-/* [thread-safe] Valid until the release. */
+/* [thread-safe] Valid until the release. NULL is "". */
 GESSO_API const char* GESSO_CALL gesso_text_data(const gesso_text_t* text);
-GESSO_API void GESSO_CALL gesso_text_release(gesso_text_t* text);
+GESSO_API void GESSO_CALL gesso_text_release(gesso_text_t* text); /* [instance & last] */
 
 /* [thread-safe] Needs no engine. The version's text, such as "0.1.0"; numbers where not NULL. */
 GESSO_API const char* GESSO_CALL gesso_version(uint32_t* api_major, uint32_t* api_minor,
                                                uint32_t* abi_major, uint32_t* abi_minor);
 
 enum {
-  GESSO_ENGINE_NO_ENVIRONMENT = 1u,  /* do not read GESSO_PLUGIN_PATH */
+  GESSO_ENGINE_NO_ENVIRONMENT = 1u,  /* do not read GESSO_PLUGIN_PATH, GESSO_CHECK */
   GESSO_ENGINE_NO_DEFAULT_PATHS = 2u /* only `plugin_paths` */
 };
 
@@ -40,7 +40,7 @@ typedef struct gesso_engine_config {
   const char* const* plugin_paths; /* files (.so or .gesso.toml) or folders; searched first */
   uint32_t n_plugin_paths;
   uint32_t threads; /* for computing; 0: the cores of the machine */
-  /* Called from any thread, never under a lock of ours; may be NULL. Levels: GESSO_LOG_*. */
+  /* [thread-safe] Never called under a lock of ours; may be NULL. Levels: GESSO_LOG_*. */
   void(GESSO_CALL* log)(void* user, int32_t level, const char* text);
   void* user;
 } gesso_engine_config_t;
@@ -48,15 +48,15 @@ typedef struct gesso_engine_config {
 #define GESSO_ENGINE_CONFIG_INIT \
   { (uint32_t)sizeof(gesso_engine_config_t), 0, NULL, 0, 0, NULL, NULL }
 
-/* Reads manifests, runs no foreign code. `config` may be NULL. The environment is read here only.
- */
+/* [thread-safe; until destroy] Reads manifests, runs no foreign code. `config` may be
+ * NULL. The environment is read here only. */
 GESSO_API gesso_status_t GESSO_CALL gesso_engine_create(const gesso_engine_config_t* config,
                                                         gesso_engine_t** out, gesso_error_t* error);
-/* Cancels and waits for jobs; pipelines and jobs still held become husks that can only be released.
- * NULL is allowed. */
+/* [instance & last] Cancels and waits for jobs; pipelines and jobs still held become husks that can
+ * only be released. NULL is allowed. */
 GESSO_API void GESSO_CALL gesso_engine_destroy(gesso_engine_t* engine);
 
-/* [thread-safe] Asks before doing; the answer is JSON (docs/reference/questions.md).
+/* [thread-safe; until release] Asks before doing; the answer is JSON (docs/reference/questions.md).
  *
  *   "plugins"          every candidate: accepted, or refused with the reason
  *   "components" id?   components with their parameters

@@ -35,8 +35,8 @@ typedef struct gesso_event {
 
 typedef struct gesso_job_callbacks {
   uint32_t struct_size, reserved;
-  /* Called on the job's thread, never under a lock of ours; may call any thread-safe function,
-   * gesso_job_cancel among them. Not called after the job's release. */
+  /* [instance] Called on the job's thread, never under a lock of ours; may call any thread-safe
+   * function, gesso_job_cancel among them. Not called after the job's release. */
   void(GESSO_CALL* event)(void* user, gesso_job_t* job, const gesso_event_t* event);
   void* user;
 } gesso_job_callbacks_t;
@@ -55,40 +55,40 @@ typedef struct gesso_request {
   uint64_t n_images;
 } gesso_request_t;
 
-/* Checks the request and starts it; jobs of one pipeline run one after another. Everything in
- * `request` is copied. A wrong request fails here, before any work. `request` (nothing is set) and
- * `callbacks` may be NULL. */
+/* [thread-safe; until release] Checks the request and starts it; jobs of one pipeline run
+ * one after another. Everything in `request` is copied. A wrong request fails here, before any
+ * work. `request` (nothing is set) and `callbacks` may be NULL. */
 GESSO_API gesso_status_t GESSO_CALL gesso_generate(gesso_pipeline_t* pipeline,
                                                    const gesso_request_t* request,
                                                    const gesso_job_callbacks_t* callbacks,
                                                    gesso_job_t** out, gesso_error_t* error);
-/* What a request would take, without making it, as JSON (docs/memory.md): for each of `limits`
- * (GiB; 0: without limit) the stages with their weights, activations, peak and seconds, and the
- * smallest limit that would do. Waits for the jobs of the pipeline; not from a callback of one. */
+/* [thread-safe; until release] What a request would take, as JSON (docs/memory.md): for each of
+ * `limits` (GiB; 0: none) the stages with their weights, activations, peak and seconds, and the
+ * smallest limit that would do. Waits for the pipeline's jobs; not from a callback of one. */
 GESSO_API gesso_status_t GESSO_CALL gesso_plan(gesso_pipeline_t* pipeline,
                                                const gesso_request_t* request, const double* limits,
                                                uint32_t n_limits, gesso_text_t** answer,
                                                gesso_error_t* error);
-/* Makes a LoRA of the pictures "image2lora_images" and writes it to `path` (.safetensors); the
- * pipeline has a generator in the role "image2lora". No pictures come out; the report tells targets
- * and rank. */
+/* [thread-safe; until release] Makes a LoRA of the pictures "image2lora_images" and writes
+ * it to `path` (.safetensors); the pipeline has a generator in the role "image2lora". No pictures
+ * come out; the report tells targets and rank. */
 GESSO_API gesso_status_t GESSO_CALL gesso_image2lora(gesso_pipeline_t* pipeline,
                                                      const gesso_request_t* request,
                                                      const char* path,
                                                      const gesso_job_callbacks_t* callbacks,
                                                      gesso_job_t** out, gesso_error_t* error);
-/* Work that needs no pipeline. Kinds: "synthesize" (values `variant`, `folder`, `text_layers`,
- * `tokenizer`, `lora_rank`: full-size synthetic weights and a pipeline file), "quantize" (`input`,
- * `output`, `format`, lists `target_modules` and `exclude_modules`, `architecture`: weights in
- * another storage format), "measure" (the machine's matrix product rate). The answer is in the
- * report. */
+/* [thread-safe; until release] Work that needs no pipeline. Kinds: "synthesize" (values
+ * `variant`, `folder`, `text_layers`, `tokenizer`, `lora_rank`: full-size synthetic weights and a
+ * pipeline file), "quantize" (`input`, `output`, `format`, lists `target_modules` and
+ * `exclude_modules`, `architecture`: weights in another storage format), "measure" (the machine's
+ * matrix product rate). The answer is in the report. */
 GESSO_API gesso_status_t GESSO_CALL gesso_engine_start(gesso_engine_t* engine, const char* kind,
                                                        const gesso_request_t* request,
                                                        const gesso_job_callbacks_t* callbacks,
                                                        gesso_job_t** out, gesso_error_t* error);
 
-/* [thread-safe] The next result, waiting for it; the caller's to release. OK and NULL: that was the
- * last one. CANCELLED or the job's error when it ended so. */
+/* [thread-safe; until release] The next result, waiting for it. OK and NULL: there are no more.
+ * CANCELLED or the job's error when it ended so. */
 GESSO_API gesso_status_t GESSO_CALL gesso_job_next(gesso_job_t* job, gesso_image_t** image,
                                                    gesso_error_t* error);
 /* [thread-safe] Waits for the end; BAD_STATE when it did not come in `timeout_ms` (0: for ever),
@@ -97,15 +97,15 @@ GESSO_API gesso_status_t GESSO_CALL gesso_job_wait(gesso_job_t* job, uint64_t ti
                                                    gesso_error_t* error);
 /* [thread-safe] Returns at once; the job ends as CANCELLED within one block's time. */
 GESSO_API void GESSO_CALL gesso_job_cancel(gesso_job_t* job);
-/* [thread-safe] At any time: what the job was asked for, as JSON. Of gesso_generate: "pictures",
- * one table of resolved parameters each; "seeds"; "outputs", the files that [output] of the
+/* [thread-safe; until release] At any time: what the job was asked for, as JSON. Of gesso_generate:
+ * "pictures", one table of parameters each; "seeds"; "outputs", the files that [output] of the
  * pipeline names, one per picture (nothing is written). */
 GESSO_API gesso_status_t GESSO_CALL gesso_job_describe(gesso_job_t* job, gesso_text_t** answer,
                                                        gesso_error_t* error);
-/* [thread-safe] After the end, as JSON: seconds per stage and step, seeds, memory, counters. */
+/* [thread-safe; until release] After the end, as JSON: seconds, seeds, memory, counters. */
 GESSO_API gesso_status_t GESSO_CALL gesso_job_report(gesso_job_t* job, gesso_text_t** answer,
                                                      gesso_error_t* error);
-/* Cancels what still runs and waits. NULL is allowed. Not from a callback. */
+/* [instance & last] Cancels what still runs and waits. NULL is allowed. Not from a callback. */
 GESSO_API void GESSO_CALL gesso_job_release(gesso_job_t* job);
 
 #ifdef __cplusplus

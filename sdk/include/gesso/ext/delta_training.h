@@ -16,7 +16,7 @@ typedef struct gesso_part_sink {
   uint32_t struct_size, reserved;
   void* data;
   gesso_status_t(GESSO_CALL* accept)(const struct gesso_part_sink* sink, const char* name,
-                                     gesso_tensor_t* part);
+                                     gesso_tensor_t* part); /* [instance & in call] */
 } gesso_part_sink_t;
 
 typedef struct gesso_delta_training {

@@ -18,13 +18,13 @@ typedef struct gesso_initial_sink {
   void* data;
   gesso_status_t(GESSO_CALL* accept)(const struct gesso_initial_sink* sink, const char* name,
                                      const char* source, const int64_t* shape, int32_t ndim,
-                                     uint32_t reserved, double spread);
+                                     uint32_t reserved, double spread); /* [instance & in call] */
 } gesso_initial_sink_t;
 
 typedef struct gesso_initial_weights {
   uint32_t struct_size, reserved;
   const char* role; /* whose weights are copied; "denoiser" */
-  /* [instance] Of one that was given no weights: all that it would ask for. `base` is for
+  /* [instance & ready] Of one that was given no weights: all that it would ask for. `base` is for
    * `describe` alone. */
   gesso_status_t(GESSO_CALL* list)(void* self, gesso_weights_t* base,
                                    const gesso_initial_sink_t* sink, gesso_error_t* error);

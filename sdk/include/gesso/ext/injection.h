@@ -33,12 +33,12 @@ typedef struct gesso_injector {
   uint32_t struct_size, n_points;
   void* data;
   const uint32_t* points; /* places in the denoiser's list, rising */
-  /* `taps`: port = place in the point's taps, index = item of the batch. The residual of an item
-   * goes to port 0 of `residuals` with the item's index; what is not given is not added. */
+  /* [instance] `taps`: port = place in the point's taps, index = item of the batch. The residual of
+   * an item goes to port 0 of `residuals` with its index; what is not given is not added. */
   gesso_status_t(GESSO_CALL* at)(const struct gesso_injector* injector, const gesso_call_t* call,
                                  uint32_t point, const gesso_bundle_t* taps,
                                  const gesso_sink_t* residuals);
-  /* The way back, in training, in reverse order; NULL where it cannot be trained through. */
+  /* [instance] The way back, in training, in reverse; NULL where it cannot be trained through. */
   gesso_status_t(GESSO_CALL* back)(const struct gesso_injector* injector, const gesso_call_t* call,
                                    uint32_t point, const gesso_bundle_t* residual_grads,
                                    const gesso_sink_t* tap_grads);

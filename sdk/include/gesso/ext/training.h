@@ -38,24 +38,24 @@ typedef struct gesso_grad_sink {
   void* data;
   gesso_status_t(GESSO_CALL* accept)(const struct gesso_grad_sink* sink, uint32_t unit_id,
                                      uint32_t weight, uint32_t delta_id, uint32_t part,
-                                     gesso_tensor_t* gradient);
+                                     gesso_tensor_t* gradient); /* [instance & in call] */
 } gesso_grad_sink_t;
 
-/* A tape belongs to the instance that made it and is used by one `backward`; several may live, for
- * losses over several steps. Injectors of the run must live as long. Inputs are borrowed for the
- * call alone. With GESSO_CHECKPOINT_NONE units stay entered while the tape lives; otherwise they
- * are entered again, block by block, on the way back. */
+/* `forward`: [instance & ready; until tape_release]. A tape belongs to its instance and is used by
+ * one `backward`; several may live, for losses over several steps. Injectors of the run must live
+ * as long. Inputs are borrowed for the call alone. With GESSO_CHECKPOINT_NONE units stay entered
+ * while the tape lives; otherwise they are entered again, block by block, on the way back. */
 typedef struct gesso_training {
   uint32_t struct_size, checkpoints;
   gesso_status_t(GESSO_CALL* forward)(void* self, const gesso_call_t* call, const gesso_run_t* run,
                                       const gesso_train_t* train, void** tape);
-  /* `weight_grads` NULL: everything is frozen, only the gradients of inputs are wanted. */
+  /* [instance & ready] `weight_grads` NULL: all is frozen, only gradients of inputs are wanted. */
   gesso_status_t(GESSO_CALL* backward)(void* self, const gesso_call_t* call, void* tape,
                                        const gesso_bundle_t* output_grads,
                                        const gesso_sink_t* input_grads,
                                        const gesso_grad_sink_t* weight_grads);
-  uint64_t(GESSO_CALL* tape_bytes)(void* self, const void* tape);
-  void(GESSO_CALL* tape_release)(void* self, void* tape);
+  uint64_t(GESSO_CALL* tape_bytes)(void* self, const void* tape); /* [instance & ready] */
+  void(GESSO_CALL* tape_release)(void* self, void* tape);         /* [instance & ready] */
 } gesso_training_t;
 
 #ifdef __cplusplus

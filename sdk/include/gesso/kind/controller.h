@@ -27,13 +27,13 @@ extern "C" {
 
 typedef struct gesso_controller {
   uint32_t struct_size, reserved;
-  /* [instance & ready] One context for all items of the batch. Residuals are multiplied by `scale`.
-   * `points` are the denoiser's; INCOMPATIBLE names the point that is missing, or the width that
-   * differs. */
+  /* [instance & ready; until close] One context for all items of the batch. Residuals are
+   * multiplied by `scale`. `points` are the denoiser's; INCOMPATIBLE names the point that is
+   * missing, or the width that differs. */
   gesso_status_t(GESSO_CALL* open)(void* self, const gesso_call_t* call, gesso_tensor_t* context,
                                    double scale, const gesso_point_t* const* points,
                                    uint64_t n_points, const gesso_injector_t** out);
-  void(GESSO_CALL* close)(void* self, const gesso_injector_t* injector);
+  void(GESSO_CALL* close)(void* self, const gesso_injector_t* injector); /* [instance & ready] */
 } gesso_controller_t;
 
 #ifdef __cplusplus

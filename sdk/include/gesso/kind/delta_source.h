@@ -31,21 +31,21 @@ typedef struct gesso_named_tensor {
 
 typedef struct gesso_delta_source {
   uint32_t struct_size, reserved;
-  /* [instance & ready] Both lists, their names and tensors are borrowed until `close`. SHAPE errors
-   * name key, found and expected. */
+  /* [instance & ready; until close] Both lists, their names and tensors are borrowed until then.
+   * SHAPE errors name key, found and expected. */
   gesso_status_t(GESSO_CALL* open)(void* self, const gesso_call_t* call,
                                    const gesso_named_tensor_t* tensors, uint64_t n_tensors,
                                    const gesso_target_t* targets, uint64_t n_targets, void** set,
                                    uint64_t* count, gesso_error_t* error);
-  /* [instance] Update `index` below `count`: its target, the key it was made of, and the update,
+  /* [instance & ready] Update `index` below `count`: its target, its key, and the update itself,
    * borrowed until `close`; `scale` is alpha / rank (the host multiplies it by the user's scale),
    * `items` and `id` are the host's. Every key of the file is accounted for: matched, or given once
    * with GESSO_TARGET_NONE. Several updates of one target add up. */
   gesso_status_t(GESSO_CALL* get)(void* self, void* set, uint64_t index, uint32_t* target,
                                   const char** name, gesso_delta_t* delta, gesso_error_t* error);
-  void(GESSO_CALL* close)(void* self, void* set);
-  /* [instance] For updates of another form than "low_rank": the weight [out, in] with the whole
-   * update, in float32, from `base` [out, in] in float32. NULL when there are no other forms. */
+  void(GESSO_CALL* close)(void* self, void* set); /* [instance & ready] */
+  /* [instance & ready] For updates of another form than "low_rank": the weight [out, in] with the
+   * whole update, from `base` [out, in], all in float32. NULL when there are no other forms. */
   gesso_status_t(GESSO_CALL* materialize)(void* self, const gesso_call_t* call, void* set,
                                           uint64_t index, gesso_tensor_t* base,
                                           gesso_tensor_t** out);

@@ -12,8 +12,8 @@ extern "C" {
 
 typedef struct gesso_components_service {
   uint32_t struct_size, reserved;
-  /* [during call] The component that fills `role` ("text_encoder"), prepared; borrowed until the
-   * call returns. NOT_FOUND names the roles that there are. */
+  /* [thread-safe & in call] The component that fills `role` ("text_encoder"), prepared;
+   * borrowed until the call returns. NOT_FOUND names the roles that there are. */
   gesso_status_t(GESSO_CALL* find)(const gesso_host_t* host, const char* role,
                                    gesso_component_t** out, gesso_error_t* error);
 } gesso_components_service_t;

@@ -68,19 +68,19 @@ typedef struct gesso_unit_view {
 /* A unit is what is used together: a block, an embedder. */
 typedef struct gesso_weights_service {
   uint32_t struct_size, reserved;
-  /* [instance] Shape and dtype of a weight, no data; the shape lives as long as the instance.
-   * NOT_FOUND when the file has no such weight. */
+  /* [instance & in call] Shape and dtype of a weight, no data; the shape lives as long as the
+   * instance. NOT_FOUND when the file has no such weight. */
   gesso_status_t(GESSO_CALL* describe)(gesso_weights_t* weights, const char* name, DLTensor* meta,
                                        gesso_error_t* error);
-  /* [instance & created] Only during `prepare`. Requests are copied. */
+  /* [instance & in prepare] Requests are copied. */
   gesso_status_t(GESSO_CALL* declare)(gesso_weights_t* weights, const char* unit,
                                       const gesso_weight_request_t* const* requests, uint32_t count,
                                       uint32_t* unit_id, gesso_error_t* error);
-  /* [instance] The unit stays where the view says until `leave`. May nest. */
+  /* [instance & in call; until leave] The unit stays where the view says. May nest. */
   gesso_status_t(GESSO_CALL* enter)(gesso_weights_t* weights, const gesso_call_t* call,
                                     uint32_t unit_id, gesso_unit_view_t* view);
-  void(GESSO_CALL* leave)(gesso_weights_t* weights, uint32_t unit_id);
-  /* [instance] A hint: this unit is next. */
+  void(GESSO_CALL* leave)(gesso_weights_t* weights, uint32_t unit_id); /* [instance & in call] */
+  /* [instance & in call] A hint: this unit is next. */
   void(GESSO_CALL* prefetch)(gesso_weights_t* weights, uint32_t unit_id);
 } gesso_weights_service_t;
 
