@@ -125,11 +125,6 @@ void read_trained(const Reader& train, TrainPlan& plan) {
     lora.rank = train.integer("lora_rank");
     lora.kind = train.text("lora_kind");
     lora.checkpoint = train.existing("lora_checkpoint");
-    if (lora.kind != "lora" && !lora.checkpoint.empty()) {
-      train.error("lora_checkpoint",
-                  fmt::format("is read for lora_kind = \"lora\" alone, found \"{}\"", lora.kind),
-                  Status::NotSupported);
-    }
     plan.lora = std::move(lora);
   } else if (train.given("lora_checkpoint")) {
     train.error("lora_checkpoint", "not read without lora_base_model, such as \"dit\"");
