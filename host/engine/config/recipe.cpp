@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/base/launch.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/config/check.hpp"
 #include "engine/config/merge.hpp"
@@ -280,6 +281,14 @@ void read_steps(const Reader& train, TrainPlan& plan) {
                                  : TrainPlan::Checkpointing::None;
   plan.parameter_dtype = train.text("trainable_dtype");
   plan.shard = static_cast<int32_t>(train.integer("zero_stage"));
+  constexpr int32_t kMostShared = 2;
+  if (plan.shard > kMostShared && base::launch_of_environment()) {
+    train.error(
+        "zero_stage",
+        "3 with several workers: the values of trained weights stay whole on all of them. Use "
+        "2; frozen weights stay on disk with [memory] policy = \"stream\"",
+        Status::NotSupported);
+  }
   plan.teacher_steps = train.integer("teacher_steps");
   plan.student_steps = train.integer("student_steps");
   plan.teacher_cfg_scale = train["teacher_cfg_scale"];
