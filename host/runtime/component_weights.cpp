@@ -391,8 +391,11 @@ uint32_t gesso_weights::declare(const char* name, const gesso_weight_request_t* 
       weight.wanted = asked.value_or(compute_type_);
       weight.fixed_type = asked.has_value();
       if (!asked && storing_.covers(weight.name, weight.stored, weight.is_target())) {
-        weight.stored = storing_.store(weight.name, weight.stored);
+        weight.stored = storing_.store(weight.name, *found);
         weight.files.resize(weight.stored.parts.size());
+        for (const TensorView& part : found->parts) {  // not read again
+          if (region_of(part.bytes)) gesso::base::drop_pages(part.bytes);
+        }
       } else {
         for (const TensorView& part : weight.stored.parts) {
           weight.files.push_back(region_of(part.bytes));

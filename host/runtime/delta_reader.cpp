@@ -140,7 +140,7 @@ ReadAdapter read_adapter(const Parts& parts, const config::AdapterPlan& plan,
       read.unmatched.push_back(key);
       continue;
     }
-    ReadDelta one{target, {}};
+    ReadDelta one{target, {}, key};
     if (delta.form == std::string_view(GESSO_DELTA_LOW_RANK)) {
       one.delta = low_rank(delta, source->target(target), type, key);
       one.delta.scale = delta.scale;

@@ -14,6 +14,7 @@ namespace gesso::runtime {
 struct ReadDelta {
   size_t target;
   WeightDelta delta;  // with alpha / rank as its scale
+  std::string key{};  // of the file, that it was made of
 };
 
 struct ReadAdapter {

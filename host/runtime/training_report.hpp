@@ -20,6 +20,7 @@ struct TrainStep {
   double learning_rate = 0;   // of the last optimizer step
   double gradient_norm = -1;  // before clipping; -1: no optimizer step in this micro-batch
   double seconds = 0, seconds_left = 0;
+  double boundary_seconds = 0;     // of them: the host's side of the plugin boundary
   uint64_t memory_bytes = 0;       // resident
   std::vector<std::string> items;  // where they stand: "metadata.csv:12"
 };

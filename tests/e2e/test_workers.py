@@ -119,6 +119,12 @@ class Workers(BallsTest):
                 report = self.folder / f"stage{stage}/step-4-ema.safetensors"
                 self.assertEqual(report.read_bytes(), (self.folder / "whole/step-4-ema.safetensors").read_bytes())
 
+    def test_values_are_not_shared_out(self):
+        for code, text in self.together(self.recipe("out", zero_stage=3)):
+            self.assertEqual(code, 2, text)
+            self.assertIn("train.zero_stage: 3 with several workers", text)
+        self.gesso("train", self.recipe("alone", zero_stage=3))
+
     def test_a_run_goes_on_with_the_same_workers_or_others(self):
         self.succeed(self.recipe("whole", zero_stage=1))
         recipe = self.recipe("parts", zero_stage=1)

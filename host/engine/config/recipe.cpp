@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/base/launch.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/config/check.hpp"
 #include "engine/config/merge.hpp"
@@ -125,11 +126,6 @@ void read_trained(const Reader& train, TrainPlan& plan) {
     lora.rank = train.integer("lora_rank");
     lora.kind = train.text("lora_kind");
     lora.checkpoint = train.existing("lora_checkpoint");
-    if (lora.kind != "lora" && !lora.checkpoint.empty()) {
-      train.error("lora_checkpoint",
-                  fmt::format("is read for lora_kind = \"lora\" alone, found \"{}\"", lora.kind),
-                  Status::NotSupported);
-    }
     plan.lora = std::move(lora);
   } else if (train.given("lora_checkpoint")) {
     train.error("lora_checkpoint", "not read without lora_base_model, such as \"dit\"");
@@ -285,6 +281,14 @@ void read_steps(const Reader& train, TrainPlan& plan) {
                                  : TrainPlan::Checkpointing::None;
   plan.parameter_dtype = train.text("trainable_dtype");
   plan.shard = static_cast<int32_t>(train.integer("zero_stage"));
+  constexpr int32_t kMostShared = 2;
+  if (plan.shard > kMostShared && base::launch_of_environment()) {
+    train.error(
+        "zero_stage",
+        "3 with several workers: the values of trained weights stay whole on all of them. Use "
+        "2; frozen weights stay on disk with [memory] policy = \"stream\"",
+        Status::NotSupported);
+  }
   plan.teacher_steps = train.integer("teacher_steps");
   plan.student_steps = train.integer("student_steps");
   plan.teacher_cfg_scale = train["teacher_cfg_scale"];

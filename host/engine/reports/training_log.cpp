@@ -141,6 +141,7 @@ void TrainingLog::step(const runtime::TrainStep& step) {
                {"loss", finite_or_null(step.loss)},
                {"learning_rate", step.learning_rate},
                {"seconds", step.seconds},
+               {"boundary_seconds", step.boundary_seconds},
                {"memory_bytes", step.memory_bytes},
                {"items", step.items}};
   if (step.gradient_norm >= 0) line["gradient_norm"] = finite_or_null(step.gradient_norm);

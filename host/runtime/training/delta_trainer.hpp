@@ -19,6 +19,8 @@ class DeltaTrainer {
   /// @throws Error  NotSupported when no delta source trains the kind
   DeltaTrainer(const Parts& parts, const registry::Registry& registry, const std::string& kind);
 
+  /// The id of the delta source that trains it.
+  const std::string& source() const { return source_->plan().info->id; }
   /// A new update that changes nothing. @param base  the weight [out, in] in float32
   Named begin(const DeltaTarget& target, const at::Tensor& base, int64_t rank, uint64_t seed) const;
   /// The weight with the update, [out, in] in float32.

@@ -3,7 +3,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/from_blob.h>
-#include <fmt/format.h>
 
 #include <cmath>
 #include <deque>
@@ -17,12 +16,6 @@ Optimization::Optimization(Workers& workers, const std::vector<std::unique_ptr<P
       stage_(workers.alone() ? 0 : plan.shard),
       max_norm_(plan.optimizer.max_grad_norm),
       ema_decay_(plan.optimizer.ema_decay) {
-  if (stage_ > 2) {
-    throw Error(Status::NotSupported,
-                fmt::format("{}: zero_stage = 3 with {} workers: values are not shared out yet. "
-                            "Use 2; frozen weights stay on disk with [memory] policy = \"stream\"",
-                            plan.name, workers.self().count));
-  }
   for (const auto& set : sets_) {
     for (Parameter* parameter : set->list()) parameters_.push_back(parameter);
   }

@@ -73,17 +73,16 @@ at::Tensor Parameters::base_of(const Whole& whole) const {
 }
 
 void Parameters::train_whole(size_t target, const std::shared_ptr<const DeltaTrainer>& trainer,
-                             int64_t rank, uint64_t seed) {
+                             const DeltaTrainer::Named& update) {
   Whole whole{weights_.targets().at(target), trainer, {}, {}};
-  const at::Tensor base = base_of(whole);
-  for (auto& [name, value] : trainer->begin(whole.target, base, rank, seed)) {
-    parameters_.push_back({name, value.contiguous()});
+  for (const auto& [name, value] : update) {
+    parameters_.push_back({name, value.clone(at::MemoryFormat::Contiguous)});
     whole.parts.push_back(&parameters_.back());
   }
-  whole.shown = base.to(torch::scalar_type(dl_type(weights_.compute_type())));
+  whole.shown = trainer->whole(update, whole.target, base_of(whole))
+                    .to(torch::scalar_type(dl_type(weights_.compute_type())));
   const Place place{whole.target.unit, whole.target.place, GESSO_THE_WEIGHT, 0};
   wholes_.emplace(place, std::move(whole));
-  publish();
 }
 
 std::vector<Parameter*> Parameters::list() {
@@ -149,10 +148,13 @@ void Parameters::add_gradient(Parameter& parameter, const at::Tensor& grad) {
                 fmt::format("the gradient of {} is {}, expected {}", parameter.name,
                             shape_text(grad.sizes()), shape_text(parameter.value.sizes())));
   }
-  if (parameter.grad.defined()) {
-    parameter.grad.add_(grad);
-  } else {
-    parameter.grad = grad.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  {
+    const BoundaryClock::Scope timed(&clock_);
+    if (parameter.grad.defined()) {
+      parameter.grad.add_(grad);
+    } else {
+      parameter.grad = grad.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+    }
   }
   if (on_gradient) on_gradient(parameter);
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gesso/ext/training.h"
+#include "runtime/boundary_clock.hpp"
 #include "runtime/instance.hpp"
 #include "runtime/training/delta_trainer.hpp"
 
@@ -44,10 +45,10 @@ class Parameters {
   void train_weights(const std::function<bool(const std::string&)>& wanted);
   /// Trains an update of a target; A [rank, in], B [out, rank].
   void train_lora(size_t target, const at::Tensor& a, const at::Tensor& b);
-  /// Trains a new update of another form, which `trainer` knows: the component sees the whole
-  /// weight and gives its gradient.
-  void train_whole(size_t target, const std::shared_ptr<const DeltaTrainer>& trainer, int64_t rank,
-                   uint64_t seed);
+  /// Trains an update of another form, which `trainer` knows: the component sees the whole weight
+  /// and gives its gradient. Parts that get none, such as an alpha, stay as they are.
+  void train_whole(size_t target, const std::shared_ptr<const DeltaTrainer>& trainer,
+                   const DeltaTrainer::Named& update);
   /// Shows what is trained to the component, or what was there before; the values stay.
   void show(bool shown);
 
@@ -58,6 +59,8 @@ class Parameters {
 
   /// Where a component's gradients go. One run at a time.
   const gesso_grad_sink_t* sink() const { return &sink_; }
+  /// How long taking gradients over took.
+  const BoundaryClock& clock() const { return clock_; }
   /// Called when the first part of a parameter's gradient comes in a backward run, null: nobody.
   std::function<void(Parameter&)> on_gradient;
   void clear_gradients();
@@ -89,6 +92,7 @@ class Parameters {
   std::vector<std::pair<TrainableWeight, Parameter*>> trained_weights_;
   std::map<Place, Whole> wholes_;
   gesso_grad_sink_t sink_;
+  BoundaryClock clock_;
 };
 
 }  // namespace gesso::runtime

@@ -112,14 +112,23 @@ nlohmann::json Trainer::train() {
   for (const data::Failure& failure : loader_->failures()) {
     failures.push_back({{"where", failure.where}, {"text", failure.text}});
   }
-  return {{"micro_batches", micro_batch_},
-          {"optimizer_steps", progress_.optimizer_steps},
-          {"loss", last_loss},
-          {"parameters", count_parameters()},
-          {"seconds", seconds_since(start)},
-          {"skipped", failures},
-          {"memory", process_memory()},
-          {"workers", memory_of_workers()}};
+  return {
+      {"micro_batches", micro_batch_},
+      {"optimizer_steps", progress_.optimizer_steps},
+      {"loss", last_loss},
+      {"parameters", count_parameters()},
+      {"seconds", seconds_since(start)},
+      {"skipped", failures},
+      {"boundary", {{"seconds", boundary_}, {"share", stepped_ > 0 ? boundary_ / stepped_ : 0}}},
+      {"memory", process_memory()},
+      {"workers", memory_of_workers()}};
+}
+
+/// The host's side of the plugin boundary: entering weights, taking gradients over.
+double Trainer::boundary_seconds() const {
+  double seconds = run_.parts.clock().seconds();
+  for (const auto& set : sets_) seconds += set->clock().seconds();
+  return seconds;
 }
 
 /// Of each: the peak of the process, and what it keeps of gradients and of the optimizer.
@@ -150,6 +159,7 @@ double Trainer::run_steps(int64_t total, int64_t total_groups) {
   while (micro_batch_ < total) {
     run_.call.poll();
     const auto step_start = Clock::now();
+    const double boundary_before = boundary_seconds();
     const data::Batch batch = loader_->next();
     std::vector<EncodedItem> items;
     for (const data::Item& item : batch.items) items.push_back(encoded(item));
@@ -172,6 +182,10 @@ double Trainer::run_steps(int64_t total, int64_t total_groups) {
     }
     ++micro_batch_;
     const bool last = micro_batch_ >= total;
+    const double seconds = seconds_since(step_start);
+    const double at_boundary = boundary_seconds() - boundary_before;
+    boundary_ += at_boundary;
+    stepped_ += seconds;
     if (workers_.first()) {
       TrainStep told;
       told.micro_batch = micro_batch_;
@@ -181,7 +195,8 @@ double Trainer::run_steps(int64_t total, int64_t total_groups) {
       told.loss = last_loss;
       told.learning_rate = learning_rate_;
       told.gradient_norm = gradient_norm_;
-      told.seconds = seconds_since(step_start);
+      told.seconds = seconds;
+      told.boundary_seconds = at_boundary;
       told.seconds_left = seconds_since(start) / static_cast<double>(micro_batch_ - begun) *
                           static_cast<double>(total - micro_batch_);
       told.memory_bytes = process_memory().value("anonymous", uint64_t{0});

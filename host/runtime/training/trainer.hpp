@@ -73,6 +73,7 @@ class Trainer {
   Conditions conditions_of(const std::vector<EncodedItem>& items) const;
   bool shares_conditions(const EncodedItem& item) const;
   int64_t count_parameters() const;
+  double boundary_seconds() const;
   nlohmann::json memory_of_workers() const;
 
   const config::TrainPlan& plan_;
@@ -98,6 +99,7 @@ class Trainer {
   TrainProgress progress_;  // at the last optimizer step: where a resumed run goes on
   int64_t micro_batch_ = 0, saved_ = 0;
   double learning_rate_ = 0, gradient_norm_ = -1;
+  double boundary_ = 0, stepped_ = 0;  // seconds of all steps so far
 };
 
 }  // namespace gesso::runtime

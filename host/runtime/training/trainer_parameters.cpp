@@ -6,8 +6,8 @@
 
 #include "engine/config/adapters.hpp"
 #include "gesso/cpp/torch.hpp"
-#include "runtime/delta_reader.hpp"
 #include "runtime/image2lora.hpp"
+#include "runtime/training/first_updates.hpp"
 #include "runtime/training/lora_targets.hpp"
 #include "runtime/training/tensor_files.hpp"
 #include "runtime/training/trainer_detail.hpp"
@@ -66,31 +66,17 @@ void Trainer::train_lora() {
   if (lora.kind != "lora") return train_whole_updates();
   Instance& instance = run_.parts.get(lora.role);
   const auto targets = instance.weights()->targets();
-  std::map<size_t, std::pair<at::Tensor, at::Tensor>> given;
-  if (!lora.checkpoint.empty()) {
-    const auto plan = config::plan_adapter(
-        run_.plan,
-        {{"path", nlohmann::json::array({lora.checkpoint.string()})}, {"role", lora.role}});
-    const ReadAdapter read =
-        read_adapter(run_.parts, plan, targets,
-                     torch::scalar_type(dl_type(instance.weights()->compute_type())), run_.call);
-    for (const ReadDelta& one : read.deltas) {
-      given[one.target] = {one.delta.a.to(at::kFloat).mul(one.delta.scale), one.delta.b};
-    }
-    if (given.empty()) {
-      throw Error(Status::Incompatible,
-                  fmt::format("{}: none of its keys belongs to a weight of {}",
-                              lora.checkpoint.string(), instance.plan().info->id));
-    }
-  }
+  const auto chosen = choose_targets(lora.targets, targets);
+  const auto first = read_first_updates(run_, lora, chosen, nullptr);
   auto set = std::make_unique<Parameters>(instance);
   auto teacher = std::make_unique<Parameters>(instance);
-  for (const size_t target : choose_targets(lora.targets, targets)) {
+  for (const size_t target : chosen) {
     const DeltaTarget& t = targets[target];
     at::Tensor a = initial_a(draw(plan_.seed, kLora, target), lora.rank, t.in_features);
     at::Tensor b = at::zeros({t.out_features, lora.rank}, at::kFloat);
-    if (const auto found = given.find(target); found != given.end()) {
-      std::tie(a, b) = found->second;
+    if (const auto found = first.find(target); found != first.end()) {
+      a = found->second.a;
+      b = found->second.b;
     }
     set->train_lora(target, a, b);
     teacher->train_lora(target, a.clone(), b.clone());
@@ -107,12 +93,28 @@ void Trainer::train_whole_updates() {
   const auto targets = instance.weights()->targets();
   const auto trainer =
       std::make_shared<const DeltaTrainer>(run_.parts, *run_.plan.registry, lora.kind);
+  const auto chosen = choose_targets(lora.targets, targets);
+  const auto first = read_first_updates(run_, lora, chosen, trainer.get());
   auto set = std::make_unique<Parameters>(instance);
-  for (const size_t target : choose_targets(lora.targets, targets)) {
-    set->train_whole(target, trainer, lora.rank, draw(plan_.seed, kLora, target));
+  auto teacher = std::make_unique<Parameters>(instance);
+  for (const size_t target : chosen) {
+    const DeltaTarget& t = targets[target];
+    const auto found = first.find(target);
+    if (found == first.end()) {
+      const at::Tensor base = instance.weights()->stored(t.unit, t.place);
+      set->train_whole(target, trainer,
+                       trainer->begin(t, base, lora.rank, draw(plan_.seed, kLora, target)));
+      continue;
+    }
+    set->train_whole(target, trainer, found->second.parts);
+    // A new update changes nothing, one of a file belongs to the teacher.
+    if (plan_.loss == config::Loss::TrajectoryImitation) {
+      teacher->train_whole(target, trainer, found->second.parts);
+    }
   }
   sets_.push_back(std::move(set));
   attributes_.push_back(lora.attribute);
+  if (!teacher->all().empty()) teacher_ = std::move(teacher);
 }
 
 void Trainer::add_preset() {

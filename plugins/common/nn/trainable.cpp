@@ -1,7 +1,8 @@
 #include "nn/trainable.hpp"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/addmm.h>
+#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
+#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
@@ -15,6 +16,7 @@
 #include "nn/activation.hpp"
 #include "nn/cpu_features.hpp"
 #include "nn/linear.hpp"
+#include "nn/products.hpp"
 #include "nn/rows.hpp"
 
 // Each Function below has its plain version, made of torch's own operations, in its tests.
@@ -58,51 +60,124 @@ at::Tensor typed(const at::Tensor& sum, const at::Tensor& like) {
   return sum.defined() ? sum.to(like.scalar_type()) : sum;
 }
 
-/// x W^T + bias + updates, for bf16 where the processor has no products of it: all in float32, in
-/// pieces of the weight, rounded once; the way back likewise.
-class WidenedLinear : public Function<WidenedLinear> {
+/// What was computed already; autograd only has to know where it came from.
+struct Made {
+  Variables tensors;
+};
+
+/// Products are made in float32 where the processor has none of bf16.
+at::ScalarType product_type(const at::Tensor& x) {
+  return x.scalar_type() == at::kBFloat16 && !has_native_bf16() ? at::kFloat : x.scalar_type();
+}
+
+at::Tensor as_rows(const at::Tensor& x, at::ScalarType type) {
+  return x.reshape({-1, x.size(-1)}).to(type);
+}
+
+/// x W^T + bias + updates, rounded once; then x A^T of each update, in the products' type.
+Variables linear_products(const at::Tensor& x, const torch::Weight& weight,
+                          const std::optional<at::Tensor>& bias) {
+  const auto type = product_type(x);
+  const bool widened = type != x.scalar_type();
+  const at::Tensor x_MK = as_rows(x, type);
+  at::Tensor y_MN =
+      widened ? widened_product(x_MK, weight.data) : at::linear(x_MK, weight.data, bias);
+  if (widened && bias) y_MN.add_(*bias);
+  Variables made(1);
+  for (const torch::LowRank& delta : weight.deltas) {
+    const at::Tensor down_MR = at::mm(x_MK, delta.a.to(type).t());
+    y_MN.addmm_(down_MR, delta.b.to(type).t(), 1, delta.scale);
+    made.push_back(down_MR);
+  }
+  auto shape = x.sizes().vec();
+  shape.back() = y_MN.size(1);
+  made.front() = y_MN.to(x.scalar_type()).view(shape);
+  return made;
+}
+
+/// The way back of `linear_products`: each gradient is one product, updates are added within it.
+class Linear : public Function<Linear> {
  public:
+  /// @param updates  A and B of each
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
                             const std::optional<at::Tensor>& bias, at::TensorList updates,
-                            const std::vector<double>& scales) {
+                            const std::vector<double>& scales, const Made& made) {
     Variables saved{x, weight};
-    std::vector<Delta> deltas;
-    for (size_t i = 0; i < scales.size(); ++i) {
-      deltas.push_back({updates[2 * i], updates[2 * i + 1], scales[i]});
-      saved.insert(saved.end(), {updates[2 * i], updates[2 * i + 1]});
-    }
+    saved.insert(saved.end(), updates.begin(), updates.end());
+    saved.insert(saved.end(), made.tensors.begin() + 1, made.tensors.end());
     ctx->save_for_backward(saved);
     ctx->saved_data["scales"] = scales;
     ctx->saved_data["bias"] = bias.has_value();
-    return linear_widened(x, weight, bias.value_or(at::Tensor()), deltas);
+    return made.tensors.front().detach();
   }
   static Variables backward(AutogradContext* ctx, Variables grads) {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1];
     const auto scales = ctx->saved_data["scales"].toDoubleVector();
     const bool has_bias = ctx->saved_data["bias"].toBool();
-    const int64_t n_out = weight.size(0), n_in = weight.size(1);
-    const at::Tensor g_MN = grads[0].reshape({-1, n_out}).to(at::kFloat);
-    const at::Tensor x_MK = x.reshape({-1, n_in}).to(at::kFloat);
+    const auto type = product_type(x);
+    const at::Tensor g_MN = as_rows(grads[0], type);
 
-    Variables result(3 + 2 * scales.size() + 1);
+    constexpr size_t kOthers = 5;  // x, weight, bias, scales, made
+    Variables result(kOthers + 2 * scales.size());
     at::Tensor dx_MK;
-    if (ctx->needs_input_grad(0)) dx_MK = at::mm(g_MN, weight.to(at::kFloat));
-    if (ctx->needs_input_grad(1)) result[1] = at::mm(g_MN.t(), x_MK).to(weight.scalar_type());
+    if (ctx->needs_input_grad(0)) dx_MK = at::mm(g_MN, weight.to(type));
+    if (ctx->needs_input_grad(1)) {
+      result[1] = at::mm(g_MN.t(), as_rows(x, type)).to(weight.scalar_type());
+    }
     if (has_bias && ctx->needs_input_grad(2)) result[2] = g_MN.sum(0).to(grads[0].scalar_type());
-    const size_t first = 3;
     for (size_t i = 0; i < scales.size(); ++i) {
-      const at::Tensor a = saved[2 + 2 * i].to(at::kFloat), b = saved[3 + 2 * i].to(at::kFloat);
-      const at::Tensor g_MR = at::mm(g_MN, b).mul_(scales[i]);
-      result[first + 2 * i] = at::mm(g_MR.t(), x_MK).to(saved[2 + 2 * i].scalar_type());
-      result[first + 2 * i + 1] =
-          at::mm(g_MN.t(), at::mm(x_MK, a.t())).mul_(scales[i]).to(saved[3 + 2 * i].scalar_type());
-      if (dx_MK.defined()) dx_MK.addmm_(g_MR, a);
+      const size_t edge = 2 + has_bias + 2 * i;  // of A, then of B
+      const at::Tensor &a = saved[2 + 2 * i], &b = saved[3 + 2 * i];
+      const at::Tensor& down_MR = saved[2 + 2 * scales.size() + i];
+      const at::Tensor g_MR = at::mm(g_MN, b.to(type)).mul_(scales[i]);
+      if (ctx->needs_input_grad(edge)) {
+        result[3 + 2 * i] = at::mm(g_MR.t(), as_rows(x, type)).to(a.scalar_type());
+      }
+      if (ctx->needs_input_grad(edge + 1)) {
+        result[4 + 2 * i] = at::mm(g_MN.t(), down_MR).mul_(scales[i]).to(b.scalar_type());
+      }
+      if (dx_MK.defined()) dx_MK.addmm_(g_MR, a.to(type));
     }
     if (dx_MK.defined()) result[0] = dx_MK.to(x.scalar_type()).view(x.sizes());
     return result;
   }
 };
+
+at::Tensor heads_first(const at::Tensor& x_BLHK) { return x_BLHK.transpose(1, 2); }
+
+/// The result [B, H, L, K], and the logarithms of the sums of its weights [B, H, L].
+Variables attention_products(const at::Tensor& q_BLHK, const at::Tensor& k_BLHK,
+                             const at::Tensor& v_BLHK) {
+  auto [out_BHLK, sums_BHL] = at::_scaled_dot_product_flash_attention_for_cpu(
+      heads_first(q_BLHK), heads_first(k_BLHK), heads_first(v_BLHK));
+  return {out_BHLK, sums_BHL};
+}
+
+class Attention : public Function<Attention> {
+ public:
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q_BLHK,
+                            const at::Tensor& k_BLHK, const at::Tensor& v_BLHK, const Made& made) {
+    ctx->save_for_backward({q_BLHK, k_BLHK, v_BLHK, made.tensors[0], made.tensors[1]});
+    return made.tensors[0].transpose(1, 2).flatten(2);
+  }
+  static Variables backward(AutogradContext* ctx, Variables grads) {
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor& q_BLHK = saved[0];
+    const auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+        heads_first(grads[0].reshape(q_BLHK.sizes())), heads_first(q_BLHK), heads_first(saved[1]),
+        heads_first(saved[2]), saved[3], saved[4], /*dropout_p=*/0.0, /*is_causal=*/false);
+    return {dq.transpose(1, 2), dk.transpose(1, 2), dv.transpose(1, 2), at::Tensor()};
+  }
+};
+
+/// By `once` where there is one, without autograd.
+template <class Make>
+Made made_by(torch::Leaves* once, const Make& make) {
+  if (once) return {once->once(make)};
+  const at::AutoGradMode mode(false);
+  return {make()};
+}
 
 /// rms_norm(x) * weight [* scale]; x [B, L, D] and scale [B, 1, D], or x of any rows without scale.
 class RmsNorm : public Function<RmsNorm> {
@@ -231,14 +306,6 @@ void check_all_items(const torch::LowRank& delta) {
   throw Error(Status::NotSupported, "an update for some items of a batch cannot be trained with");
 }
 
-/// y + scale * (x A^T) B^T
-at::Tensor with_update(const at::Tensor& y, const at::Tensor& x, const torch::LowRank& delta) {
-  const auto type = x.scalar_type();
-  const at::Tensor down_MR = at::mm(x.reshape({-1, x.size(-1)}), delta.a.to(type).t());
-  return at::addmm(y.reshape({-1, y.size(-1)}), down_MR, delta.b.to(type).t(), 1, delta.scale)
-      .view(y.sizes());
-}
-
 std::optional<at::Tensor> optional(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional(tensor) : std::nullopt;
 }
@@ -250,20 +317,17 @@ bool per_batch(const at::Tensor& scale, const at::Tensor& x) {
 
 }  // namespace
 
-at::Tensor linear(const at::Tensor& x, const torch::Weight& weight, const at::Tensor& bias) {
-  for (const torch::LowRank& delta : weight.deltas) check_all_items(delta);
-  if (x.scalar_type() == at::kBFloat16 && !has_native_bf16()) {
-    std::vector<at::Tensor> updates;
-    std::vector<double> scales;
-    for (const torch::LowRank& delta : weight.deltas) {
-      updates.insert(updates.end(), {delta.a, delta.b});
-      scales.push_back(delta.scale);
-    }
-    return WidenedLinear::apply(x, weight.data, optional(bias), at::TensorList(updates), scales);
+at::Tensor linear(const at::Tensor& x, const torch::Weight& weight, const at::Tensor& bias,
+                  torch::Leaves* once) {
+  std::vector<at::Tensor> updates;
+  std::vector<double> scales;
+  for (const torch::LowRank& delta : weight.deltas) {
+    check_all_items(delta);
+    updates.insert(updates.end(), {delta.a, delta.b});
+    scales.push_back(delta.scale);
   }
-  at::Tensor y = at::linear(x, weight.data, optional(bias));
-  for (const torch::LowRank& delta : weight.deltas) y = with_update(y, x, delta);
-  return y;
+  const Made made = made_by(once, [&] { return linear_products(x, weight, optional(bias)); });
+  return Linear::apply(x, weight.data, optional(bias), at::TensorList(updates), scales, made);
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps,
@@ -287,12 +351,19 @@ at::Tensor silu_multiply(const at::Tensor& a, const at::Tensor& b) {
   return SiluMultiply::apply(a, b);
 }
 
-at::Tensor attention(const at::Tensor& q_BLHK, const at::Tensor& k_BLGK, const at::Tensor& v_BLGK,
-                     bool causal) {
-  const auto heads_first = [](const at::Tensor& t) { return t.transpose(1, 2); };
+at::Tensor attention(const at::Tensor& q_BLHK, const at::Tensor& k_BLHK, const at::Tensor& v_BLHK,
+                     torch::Leaves* once) {
+  return Attention::apply(q_BLHK, k_BLHK, v_BLHK, made_by(once, [&] {
+                            return attention_products(q_BLHK, k_BLHK, v_BLHK);
+                          }));
+}
+
+at::Tensor causal_attention(const at::Tensor& q_BLHK, const at::Tensor& k_BLGK,
+                            const at::Tensor& v_BLGK) {
   const at::Tensor out_BHLK = at::scaled_dot_product_attention(
       heads_first(q_BLHK), heads_first(k_BLGK), heads_first(v_BLGK), /*attn_mask=*/{},
-      /*dropout_p=*/0.0, causal, /*scale=*/{}, /*enable_gqa=*/q_BLHK.size(2) != k_BLGK.size(2));
+      /*dropout_p=*/0.0, /*is_causal=*/true, /*scale=*/{},
+      /*enable_gqa=*/q_BLHK.size(2) != k_BLGK.size(2));
   return out_BHLK.transpose(1, 2).flatten(2);
 }
 

@@ -10,13 +10,16 @@
 
 namespace gesso::torch {
 struct Weight;  // gesso/cpp/training_torch.hpp
-}
+class Leaves;
+}  // namespace gesso::torch
 
 namespace gesso::nn::trainable {
 
-/// y = x W^T + bias, with all updates of the weight. @throws Error NotSupported for an update that
-/// is for some items of the batch only
-at::Tensor linear(const at::Tensor& x, const torch::Weight& weight, const at::Tensor& bias = {});
+/// y = x W^T + bias, with all updates of the weight.
+/// @param once  remembers the result for the second run of a piece; null: it is computed again
+/// @throws Error NotSupported for an update that is for some items of the batch only
+at::Tensor linear(const at::Tensor& x, const torch::Weight& weight, const at::Tensor& bias = {},
+                  torch::Leaves* once = nullptr);
 
 /// x / rms(x) * weight [* scale]. @param scale  broadcast to x [B, L, D]; may be undefined
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps,
@@ -33,8 +36,12 @@ at::Tensor head_norm_rotate(const at::Tensor& x_BLHK, const at::Tensor& weight, 
 /// silu(a) * b
 at::Tensor silu_multiply(const at::Tensor& a, const at::Tensor& b);
 
-/// [B, L, H, K], [B, L, G, K], [B, L, G, K] -> [B, L, H * K]
-at::Tensor attention(const at::Tensor& q_BLHK, const at::Tensor& k_BLGK, const at::Tensor& v_BLGK,
-                     bool causal = false);
+/// Every token looks at all others. -> [B, L, H * K]. @param once  as for `linear`
+at::Tensor attention(const at::Tensor& q_BLHK, const at::Tensor& k_BLHK, const at::Tensor& v_BLHK,
+                     torch::Leaves* once = nullptr);
+
+/// Every token looks at itself and those before it; G divides H. -> [B, L, H * K]
+at::Tensor causal_attention(const at::Tensor& q_BLHK, const at::Tensor& k_BLGK,
+                            const at::Tensor& v_BLGK);
 
 }  // namespace gesso::nn::trainable

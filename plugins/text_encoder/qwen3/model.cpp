@@ -173,8 +173,7 @@ at::Tensor Layer::train(const Call& call, torch::Leaves& leaves, const at::Tenso
   const auto normed = [&](uint32_t projection, uint32_t norm) {
     return nn::rotate_halves(rms_norm(heads(projection), w[norm].data, eps), rotary);
   };
-  const at::Tensor mixed_1LD =
-      attention(normed(kQ, kQNorm), normed(kK, kKNorm), heads(kV), /*causal=*/true);
+  const at::Tensor mixed_1LD = causal_attention(normed(kQ, kQNorm), normed(kK, kKNorm), heads(kV));
   const at::Tensor y_1LD = x_1LD.add(linear(mixed_1LD, w[kO]));
   const at::Tensor n_1LD = rms_norm(y_1LD, w[kPostNorm].data, eps);
   const at::Tensor gated = silu_multiply(linear(n_1LD, w[kGate]), linear(n_1LD, w[kUp]));

@@ -9,9 +9,11 @@
 #include <ATen/ops/mean.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
 #include <functional>
 #include <vector>
 
@@ -132,6 +134,18 @@ TEST_CASE("a linear layer with bias and two updates") {
                    .to(in[0].scalar_type());
              },
              {{2, 9, 20}, {30, 20}, {30}, {3, 20}, {30, 3}, {2, 20}, {30, 2}});
+}
+
+TEST_CASE("attention of every token to all others") {
+  check_same([](const Tensors& in) { return t::attention(in[0], in[1], in[2]); },
+             [](const Tensors& in) {
+               const auto wide = [&](size_t i) { return in[i].to(at::kFloat).transpose(1, 2); };
+               const double scale = 1 / std::sqrt(static_cast<double>(in[0].size(3)));
+               const at::Tensor weights =
+                   wide(0).matmul(wide(1).transpose(2, 3)).mul(scale).softmax(-1);
+               return weights.matmul(wide(2)).transpose(1, 2).flatten(2).to(in[0].scalar_type());
+             },
+             {{2, 37, 3, 16}, {2, 37, 3, 16}, {2, 37, 3, 16}});
 }
 
 TEST_CASE("an update for one item of a batch cannot be trained with") {

@@ -6,6 +6,7 @@
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "engine/weights/safetensors_writer.hpp"
 #include "gesso/cpp/error.hpp"
 #include "runtime/training/delta_trainer.hpp"
 #include "training_workshop.hpp"
@@ -87,6 +88,45 @@ void check_kind(const std::string& kind, at::Tensor (*plain)(const at::Tensor&, 
   }
 }
 
+struct Log : runtime::TrainReport {
+  void step(const runtime::TrainStep& told) override { losses.push_back(told.loss); }
+  std::vector<double> losses;
+};
+
+/// A run that sees the same item with the same draws each time.
+void plan_pair(Workshop& shop, const std::string& kind, int64_t epochs) {
+  shop.use_pair();
+  shop.plan.loss = config::Loss::DirectDistill;
+  shop.plan.lora->kind = kind;
+  shop.plan.optimizer.learning_rate = 1e-3;
+  shop.plan.gradient_accumulation_steps = 1;
+  shop.plan.num_epochs = epochs;
+  shop.plan.save_steps = 3;
+}
+
+/// The same update in another dialect: names with a prefix, and of each module half of one factor
+/// with an alpha of twice the rank.
+void respell(const std::filesystem::path& from, const std::filesystem::path& to, double rank) {
+  const auto set = weights::WeightSet::open(from);
+  std::vector<at::Tensor> values;
+  std::vector<weights::NamedTensor> tensors;
+  const auto add = [&](const std::string& name, const at::Tensor& value) {
+    values.push_back(value);
+    tensors.push_back(runtime::named_tensor("transformer." + name, values.back()));
+  };
+  for (const weights::TensorInfo& info : set.tensors()) {
+    const at::Tensor value = runtime::tensor_of(set.view(info));
+    const size_t end = std::min(info.name.find(".lora_B"), info.name.find(".lokr_w2_b"));
+    if (end == std::string::npos) {
+      add(info.name, value);
+    } else {
+      add(info.name, value.mul(0.5));
+      add(info.name.substr(0, end) + ".alpha", at::full({}, 2 * rank, at::kFloat));
+    }
+  }
+  weights::write_safetensors(to, tensors, {{"format", "pt"}});
+}
+
 }  // namespace
 
 TEST_CASE("gradients of DoRA and LoKr are those of their formulas in double precision") {
@@ -101,20 +141,9 @@ TEST_CASE("kinds that no plugin trains are refused with those that there are") {
 TEST_CASE("DoRA and LoKr lower the loss, are saved by their names, and go on to the bit") {
   for (const std::string kind : {"dora", "lokr"}) {
     CAPTURE(kind);
-    struct Log : runtime::TrainReport {
-      void step(const runtime::TrainStep& told) override { losses.push_back(told.loss); }
-      std::vector<double> losses;
-    } log;
+    Log log;
     Workshop whole, parts;
-    for (Workshop* shop : {&whole, &parts}) {
-      shop->use_pair();
-      shop->plan.loss = config::Loss::DirectDistill;
-      shop->plan.lora->kind = kind;
-      shop->plan.optimizer.learning_rate = 1e-3;
-      shop->plan.gradient_accumulation_steps = 1;
-      shop->plan.num_epochs = 6;
-      shop->plan.save_steps = 3;
-    }
+    for (Workshop* shop : {&whole, &parts}) plan_pair(*shop, kind, 6);
     whole.train(log);
     CHECK(log.losses.back() < log.losses.front());
     const auto set = weights::WeightSet::open(whole.plan.output_path / "step-6.safetensors");
@@ -128,4 +157,54 @@ TEST_CASE("DoRA and LoKr lower the loss, are saved by their names, and go on to 
     parts.train();
     CHECK(parts.bytes("step-6.safetensors") == whole.bytes("step-6.safetensors"));
   }
+}
+
+TEST_CASE("updates of every kind begin as a checkpoint says, whatever its dialect") {
+  for (const std::string kind : {"lora", "dora", "lokr"}) {
+    CAPTURE(kind);
+    Workshop whole;
+    plan_pair(whole, kind, 4);
+    Log log;
+    whole.train(log);
+    const auto file = whole.plan.output_path / "step-3.safetensors";
+    const auto respelled = whole.folder.path / "respelled.safetensors";
+    respell(file, respelled, static_cast<double>(whole.plan.lora->rank));
+    for (const auto& checkpoint : {file, respelled}) {
+      CAPTURE(checkpoint.string());
+      Workshop next;
+      plan_pair(next, kind, 3);
+      next.plan.lora->checkpoint = checkpoint;
+      Log told;
+      next.train(told);
+      // Fresh moments make other steps than the run that went on; the first loss is its fourth.
+      CHECK(std::abs(told.losses.front() / log.losses.at(3) - 1) <= 1e-5);
+      CHECK(told.losses.back() < told.losses.front());
+      const auto made = weights::WeightSet::open(next.plan.output_path / "step-3.safetensors");
+      CHECK(made.tensors().size() ==
+            weights::WeightSet::open(kind == "lora" ? file : checkpoint).tensors().size());
+    }
+  }
+}
+
+TEST_CASE("a checkpoint of another kind, or with layers that are not trained, is refused") {
+  Workshop lora, dora;
+  plan_pair(lora, "lora", 3);
+  plan_pair(dora, "dora", 3);
+  lora.train();
+  dora.train();
+  const auto begin = [](const std::string& kind, const Workshop& from,
+                        const std::vector<std::string>& targets) {
+    Workshop shop;
+    plan_pair(shop, kind, 3);
+    shop.plan.lora->checkpoint = from.plan.output_path / "step-3.safetensors";
+    shop.plan.lora->targets.names = targets;
+    shop.train();
+  };
+  CHECK_THROWS_WITH_AS(begin("dora", lora, {"to_q", "w2"}),
+                       doctest::Contains("expected updates of lora_kind = \"dora\""), Error);
+  CHECK_THROWS_WITH_AS(begin("lora", dora, {"to_q", "w2"}),
+                       doctest::Contains("expected updates of lora_kind = \"lora\""), Error);
+  CHECK_THROWS_WITH_AS(begin("lokr", dora, {"to_q", "w2"}), doctest::Contains("lora_kind"), Error);
+  CHECK_THROWS_WITH_AS(begin("lora", lora, {"to_q"}), doctest::Contains("lora_target_modules"),
+                       Error);
 }

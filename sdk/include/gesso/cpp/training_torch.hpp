@@ -15,8 +15,9 @@
 //   }
 //
 // With checkpoints a piece runs twice: first without autograd, where it may take whatever is
-// fastest, and on the way back with it. What a piece captures must live as long as the tape; what
-// it needs no gradient of can be captured by value, such as position tables.
+// fastest, and on the way back with it. What is dear to compute and small need not be computed
+// twice: see Leaves::once. What a piece captures must live as long as the tape; what it needs no
+// gradient of can be captured by value, such as position tables.
 #pragma once
 
 #include <ATen/core/grad_mode.h>
@@ -78,8 +79,20 @@ class Leaves {
   }
   bool trainable() const { return !tracked_.empty(); }
 
+  /// The tensors that `make` makes without autograd. Those of the first run of a piece are found
+  /// again by the second one, in the order of the calls; with GESSO_CHECKPOINT_BLOCKS alone.
+  template <class Make>
+  std::vector<at::Tensor> once(const Make& make) {
+    if (memory_ && again_) return std::move(memory_->at(next_++));
+    const at::AutoGradMode mode(false);
+    std::vector<at::Tensor> made = make();
+    if (memory_) memory_->push_back(made);
+    return made;
+  }
+
  private:
   friend class Trace;
+  using Memory = std::vector<std::vector<at::Tensor>>;
   struct Entered {
     Entered(const Unit& unit, const Call& call) : guard(new Unit::Guard(unit.enter(call))) {}
     std::unique_ptr<Unit::Guard> guard;
@@ -102,6 +115,9 @@ class Leaves {
   }
   std::deque<Entered> entered_;
   std::vector<std::pair<Place, at::Tensor>> tracked_;
+  Memory* memory_ = nullptr;  // of `once`; null: nothing is remembered
+  bool again_ = false;        // the second run
+  size_t next_ = 0;
 };
 
 /// A tensor on its way through a traced run.
@@ -121,7 +137,9 @@ class Trace : public Tape {
   };
 
   explicit Trace(const TrainRequest& request) : Trace(request.checkpoint()) { request_ = &request; }
-  explicit Trace(int32_t checkpoint) : keeps_(checkpoint == GESSO_CHECKPOINT_NONE) {}
+  explicit Trace(int32_t checkpoint)
+      : keeps_(checkpoint == GESSO_CHECKPOINT_NONE),
+        remembers_(checkpoint == GESSO_CHECKPOINT_BLOCKS) {}
 
   /// An input of the operation; copied, since it is borrowed for the call alone. Its gradient is
   /// given to the host if the request wants it. Only within the forward run.
@@ -143,12 +161,13 @@ class Trace : public Tape {
   /// Runs a piece and keeps what its way back needs, if anything in it or before it is trained.
   std::vector<Value> piece(const Call& call, const std::vector<Value>& inputs, Piece run,
                            Keep keep = Keep::AsAsked) {
-    Record record{std::move(run), inputs, {}, nullptr};
+    Record record{std::move(run), inputs, {}, {}, nullptr};
     const bool keeps = keeps_ || keep == Keep::Always;
     auto leaves = std::make_unique<Leaves>();
     Tensors results;
     {
       const at::AutoGradMode mode(keeps);
+      if (!keeps && remembers_) leaves->memory_ = &record.memory;
       Tensors given = variables(record.inputs, keeps);
       results = record.run(call, *leaves, given);
       if (keeps) record.kept = std::make_unique<Graph>(std::move(given), results);
@@ -164,6 +183,9 @@ class Trace : public Tape {
     if (!wanted) return made;
     if (record.kept) record.kept->leaves = std::move(leaves);
     for (const Value& value : inputs) bytes_ += value.tensor.nbytes();
+    for (const Tensors& made : record.memory) {
+      for (const at::Tensor& tensor : made) bytes_ += tensor.nbytes();
+    }
     steps_.push_back(
         [this, record = std::make_shared<Record>(std::move(record))](
             const Call& c, const WeightGradients& weights) { back(*record, c, weights); });
@@ -270,7 +292,7 @@ class Trace : public Tape {
   }
   at::Tensor take_gradient(size_t place) { return std::exchange(grads_.at(place).second, {}); }
 
-  /// Of the inputs of pieces; what autograd keeps inside of one is not seen.
+  /// Of the inputs of pieces and what they remember; what autograd keeps inside of one is not seen.
   uint64_t bytes() const override { return bytes_; }
 
  private:
@@ -284,6 +306,7 @@ class Trace : public Tape {
     Piece run;
     std::vector<Value> inputs;
     std::vector<size_t> outputs;
+    Leaves::Memory memory;
     std::unique_ptr<Graph> kept;
   };
   struct Named {
@@ -312,6 +335,8 @@ class Trace : public Tape {
     std::unique_ptr<Graph> graph = std::move(record.kept);
     if (!graph) {
       auto leaves = std::make_unique<Leaves>();
+      leaves->again_ = true;
+      if (remembers_) leaves->memory_ = &record.memory;
       Tensors given = variables(record.inputs, true);
       Tensors results = record.run(call, *leaves, given);
       graph = std::make_unique<Graph>(std::move(given), std::move(results));
@@ -347,7 +372,7 @@ class Trace : public Tape {
   }
 
   const TrainRequest* request_ = nullptr;
-  bool keeps_;
+  bool keeps_, remembers_;
   std::vector<std::pair<std::vector<int64_t>, at::Tensor>> grads_;  // shape and sum, by place
   std::vector<Step> steps_;
   std::vector<Named> inputs_, outputs_;
