@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "engine/base/json_text.hpp"
 #include "gesso/cpp/engine.hpp"
 
 namespace gesso::cli {
@@ -22,7 +23,7 @@ std::string demo_pipeline() {
 
 json parameters_of(const std::string& picture) {
   const std::string text = app::Picture::load(picture).text("gesso");
-  json parameters = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  json parameters = base::parse_json(text);
   if (parameters.is_object() && parameters.contains("generate")) return parameters;
   throw Error(
       Status::BadData,

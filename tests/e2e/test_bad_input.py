@@ -14,6 +14,9 @@ from program import DEMO, PROGRAM, ProgramTest, needs_demo
 from test_pictures import FEW_STEPS, tensor_span
 
 
+NOBODY = 65534
+
+
 def packed(header, data=b""):
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + data
@@ -182,12 +185,32 @@ class BadRuns(ProgramTest):
         self.fail("the program never caught SIGINT")
 
     def test_a_folder_without_write_permission_is_told_before_anything_is_loaded(self):
-        if os.geteuid() == 0:
-            self.skipTest("root may write everywhere")
         locked = self.folder / "locked"
         locked.mkdir(mode=0o500)
-        done = self.gesso("run", self.pipeline, "--out", "locked/a.png", code=2)
+        options = {}
+        if os.geteuid() == 0:  # who may write everywhere
+            options = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+            self.folder.chmod(0o755)
+            if subprocess.run(["test", "-x", PROGRAM], **options).returncode != 0:
+                self.skipTest("only root may run the program")
+        done = subprocess.run([PROGRAM, "run", self.pipeline, "--out", "locked/a.png"], cwd=self.folder, text=True,
+                              capture_output=True, **options)
+        self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("locked", done.stderr)
+        self.assertNotIn("denoise", done.stderr)
+
+    def test_a_full_disk_is_told_and_nothing_is_left(self):
+        unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+        (self.folder / "full").mkdir()
+        full = "mount -t tmpfs -o size=4k tmpfs full && head -c 4096 /dev/zero >full/filler"
+        if subprocess.run([*unshare, "sh", "-c", full], cwd=self.folder, capture_output=True).returncode != 0:
+            self.skipTest("no file system may be mounted here")
+        run = full + ' && "$@"; code=$?; ls -A full; exit $code'
+        done = subprocess.run([*unshare, "sh", "-c", run, "sh", PROGRAM, "run", self.pipeline, *FEW_STEPS, "--out", "full/a.png"],
+                              cwd=self.folder, text=True, capture_output=True)
+        self.assertEqual((done.returncode, done.stdout), (1, "filler\n"), done.stderr)
+        self.assertIn("full/a.png: cannot write", done.stderr)
+        self.assertIn("No space left on device", done.stderr)
 
 
 if __name__ == "__main__":

@@ -33,12 +33,12 @@ class StrangerTest(unittest.TestCase):
             self.assertEqual(done.returncode, code, f"{command}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def build(self, source):
+    def build(self, source, *options):
         """With the sample's own CMakeLists.txt; returns the folder of what was built."""
         out = self.folder / f"build-{Path(source).name}"
-        options = []
+        options = list(options)
         if os.environ.get("GESSO_CCACHE"):
-            options = [f"-DCMAKE_{language}_COMPILER_LAUNCHER={os.environ['GESSO_CCACHE']}" for language in ("C", "CXX")]
+            options += [f"-DCMAKE_{language}_COMPILER_LAUNCHER={os.environ['GESSO_CCACHE']}" for language in ("C", "CXX")]
         self.run_command(os.environ["GESSO_CMAKE"], "-S", source, "-B", out, f"-DCMAKE_PREFIX_PATH={PREFIX}",
                          "-DCMAKE_BUILD_TYPE=Release", *options)
         self.run_command(os.environ["GESSO_CMAKE"], "--build", out)

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <set>
 
+#include "engine/base/json_text.hpp"
 #include "engine/registry/adapter_keys.hpp"
 #include "engine/weights/inspect.hpp"
 #include "engine/weights/lora_names.hpp"
@@ -164,7 +165,7 @@ std::string purpose_of(const fs::path& folder) {
 
 json read_json(const fs::path& path) {
   std::ifstream file(path);
-  return file ? json::parse(file, nullptr, /*allow_exceptions=*/false) : json();
+  return file ? base::parse_json(file) : json();
 }
 
 /// Whether the folder is no component itself, but holds those of a model.

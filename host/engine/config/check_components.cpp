@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/base/expression.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/config/check.hpp"
 #include "engine/config/component_files.hpp"
@@ -207,11 +208,10 @@ std::vector<weights::RenameRule> read_state_dict(const FilledRole& filled, const
   for (size_t i = 0; i < pairs.size(); ++i) {
     const std::string expression = pairs[i][0];
     try {
-      rules.push_back({std::regex(expression), expression, pairs[i][1]});
-    } catch (const std::regex_error& error) {
+      rules.push_back({base::expression(expression), expression, pairs[i][1]});
+    } catch (const Error& error) {
       problems.error(filled.table->find("state_dict")->children[i].place,
-                     fmt::format("{}.state_dict: \"{}\" is no regular expression: {}",
-                                 filled.label(), expression, error.what()));
+                     fmt::format("{}.state_dict: {}", filled.label(), error.what()));
     }
   }
   return rules;

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/expression.hpp"
+#include "engine/base/json_text.hpp"
 #include "engine/weights/recognise.hpp"
 #include "gesso/cpp/error.hpp"
 
@@ -77,6 +79,7 @@ weights::ComponentPattern with_renames(weights::ComponentPattern pattern,
   for (const weights::RenameRule& rule : renames) {
     bool used = false;
     for (std::string& name : names) {
+      if (name.size() > base::kMaxExpressionBytes) continue;
       used = used || std::regex_search(name, rule.match);
       name = std::regex_replace(name, rule.match, rule.into);
     }
@@ -99,7 +102,7 @@ json read_flat_config(const fs::path& folder) {
   const fs::path path = folder / "config.json";
   if (!fs::is_regular_file(path)) return nullptr;
   std::ifstream file(path);
-  const json config = json::parse(file, nullptr, /*allow_exceptions=*/false);
+  const json config = base::parse_json(file);
   if (!config.is_object()) {
     throw Error(
         Status::BadData,

@@ -8,6 +8,7 @@
 #include <toml++/toml.h>
 
 #include "engine/base/mapped_file.hpp"
+#include "engine/base/toml_text.hpp"
 #include "engine/config/params.hpp"
 #include "gesso/cpp/error.hpp"
 
@@ -113,7 +114,7 @@ std::string Node::describe() const {
 
 Node parse_document(std::string_view text, std::shared_ptr<const Source> source) {
   try {
-    const toml::table table = toml::parse(text);
+    const toml::table table = base::parse_toml(text);
     Node root = convert(table, source);
     root.place = root.key_place = {source, 0, 0};
     return root;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <regex>
 
+#include "engine/base/expression.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/config/node.hpp"
 #include "engine/config/recipe_models.hpp"
@@ -185,7 +186,8 @@ std::map<std::string, std::string> read_yaml(const std::string& path) {
   const std::regex line_of(R"(\s*(\w+):\s*'?([^'#]*?)'?\s*)");
   std::smatch match;
   for (std::string line; std::getline(file, line);) {
-    if (std::regex_match(line, match, line_of)) values[match[1]] = match[2];
+    if (line.size() <= base::kMaxExpressionBytes && std::regex_match(line, match, line_of))
+      values[match[1]] = match[2];
   }
   return values;
 }

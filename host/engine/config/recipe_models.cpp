@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/base/json_text.hpp"
 #include "engine/config/component_files.hpp"
 #include "engine/models/model_ref.hpp"
 #include "engine/weights/recognise.hpp"
@@ -48,7 +49,7 @@ Node with_key(Node node, const std::string& key) {
 std::vector<Entry> entries_of_paths(const Node& node, Problems& problems) {
   json value = node.json();
   if (value.is_string() && value.get<std::string>().starts_with('[')) {
-    value = json::parse(value.get<std::string>(), nullptr, /*allow_exceptions=*/false);
+    value = base::parse_json(value.get<std::string>());
   }
   if (value.is_string()) value = json::array({value});
   const auto wrong = [&] {

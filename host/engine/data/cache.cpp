@@ -7,6 +7,7 @@
 
 #include "engine/base/atomic_file.hpp"
 #include "engine/base/crc32c.hpp"
+#include "engine/base/json_text.hpp"
 #include "engine/base/mapped_file.hpp"
 #include "gesso/cpp/error.hpp"
 
@@ -47,7 +48,7 @@ json header_of(const weights::WeightSet& tensors) {
   const auto& metadata = tensors.metadata();
   const auto found = metadata.find(kKey);
   if (found == metadata.end()) return nullptr;
-  return json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+  return base::parse_json(found->second);
 }
 
 /// The same of a file that may be missing or damaged.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/base/json_text.hpp"
 #include "engine/base/mapped_file.hpp"
 #include "gesso/cpp/error.hpp"
 
@@ -95,7 +96,7 @@ json typed(const std::string& cell) {
   if (cell.empty()) return nullptr;
   if (cell == "True" || cell == "true") return true;
   if (cell == "False" || cell == "false") return false;
-  const json value = json::parse(cell, nullptr, /*allow_exceptions=*/false);
+  const json value = base::parse_json(cell);
   return value.is_number() || value.is_array() || value.is_object() ? value : json(cell);
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/base/json_text.hpp"
 #include "engine/base/suggest.hpp"
 #include "engine/image/image_io.hpp"
 #include "engine/image/image_resize.hpp"
@@ -99,7 +100,7 @@ std::vector<fs::path> PictureDataset::read_files(const std::string& where, const
   json list = value;
   // CSV has no lists; a cell that is one in JSON stands for it.
   if (value.is_string() && value.get<std::string>().starts_with('[')) {
-    list = json::parse(value.get<std::string>(), nullptr, /*allow_exceptions=*/false);
+    list = base::parse_json(value.get<std::string>());
     if (!list.is_array()) list = value;
   }
   if (!list.is_array()) list = json::array({list});

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/json_text.hpp"
 #include "engine/models/environment.hpp"
 #include "engine/models/model_ref.hpp"
 #include "engine/models/waiting.hpp"
@@ -124,7 +125,7 @@ std::vector<RemoteFile> Hub::list(const std::string& model_id, const std::string
   while (!url.empty()) {
     const Response response = get_with_patience(http, url, cancelled);
     if (!response.ok()) fail(fmt::format("the files of {}", model_id), response);
-    const json answer = json::parse(response.body, nullptr, false);
+    const json answer = base::parse_json(response.body);
     try {
       const json& entries = huggingface ? answer : answer.at("Data").at("Files");
       if (!entries.is_array()) throw Error(Status::BadData, "no list");

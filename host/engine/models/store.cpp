@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "engine/base/atomic_file.hpp"
+#include "engine/base/json_text.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::models {
@@ -112,7 +113,7 @@ Checksum checksum_in_cache(const fs::path& file) {
 
 Record Record::load(const fs::path& model_folder) {
   std::ifstream file(model_folder / kKept / "files.json");
-  const json stored = json::parse(file, nullptr, false);
+  const json stored = base::parse_json(file);
   Record record;
   if (!stored.is_object()) return record;
   record.source = stored.value("source", "");

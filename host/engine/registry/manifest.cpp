@@ -49,7 +49,7 @@ std::string read_runtime(const StrictTable& manifest) {
                   "libtorch it was built with, such as \"torch/2.13\"");
   const StrictTable table(*needs, "[requires]", kRequiresKeys);
   std::string runtime = table.text("runtime");
-  static const std::regex pattern(R"(none|torch/[0-9]+\.[0-9]+)");
+  static const std::regex pattern(R"(none|torch/[0-9]{1,4}\.[0-9]{1,4})");
   if (!std::regex_match(runtime, pattern))
     table.fail("runtime",
                fmt::format("\"{}\" is no runtime; expected \"none\" or \"torch/2.13\"", runtime));

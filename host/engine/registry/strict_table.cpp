@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/base/suggest.hpp"
+#include "engine/base/toml_text.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::registry {
@@ -105,7 +106,7 @@ bool is_empty_text(const toml::node& node) {
 
 toml::table parse_toml(const std::filesystem::path& file) {
   try {
-    return toml::parse_file(file.string());
+    return base::read_toml(file);
   } catch (const toml::parse_error& error) {
     fail_at(error.source(), error.description());
   }
@@ -113,7 +114,7 @@ toml::table parse_toml(const std::filesystem::path& file) {
 
 toml::table parse_toml_text(std::string_view text, std::string_view name) {
   try {
-    return toml::parse(text, name);
+    return base::parse_toml(text, name);
   } catch (const toml::parse_error& error) {
     fail_at(error.source(), error.description());
   }

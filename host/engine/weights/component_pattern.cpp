@@ -1,5 +1,7 @@
 #include "engine/weights/component_pattern.hpp"
 
+#include "engine/base/expression.hpp"
+#include "engine/base/toml_text.hpp"
 #include "engine/weights/pattern_syntax.hpp"
 #include "gesso/cpp/error.hpp"
 
@@ -26,8 +28,6 @@ auto at_place(const toml::node& place, Parse&& parse) {
     return parse();
   } catch (const Error& error) {
     fail(place, error.what());
-  } catch (const std::regex_error& error) {
-    fail(place, fmt::format("no valid regular expression: {}", error.what()));
   }
 }
 
@@ -37,7 +37,7 @@ std::string text_of(const toml::node& node, std::string_view what) {
 }
 
 std::regex regex_of(const toml::node& node, std::string_view what) {
-  return at_place(node, [&] { return std::regex(text_of(node, what)); });
+  return at_place(node, [&] { return base::expression(text_of(node, what)); });
 }
 
 const toml::table& table_of(const toml::node& node, std::string_view what) {
@@ -153,7 +153,7 @@ ComponentPattern load_component_pattern(const std::string& id, const std::filesy
     throw Error(Status::NotFound, fmt::format("{}: there is no such file", file.string()));
   }
   try {
-    return parse_weights(id, toml::parse_file(file.string()));
+    return parse_weights(id, base::read_toml(file));
   } catch (const toml::parse_error& error) {
     throw Error(Status::InvalidArgument,
                 fmt::format("{}:{}:{}: {}", file.string(), error.source().begin.line,

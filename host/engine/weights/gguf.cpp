@@ -1,6 +1,7 @@
 // Reader of the GGUF format, versions 2 and 3 (ggml/docs/gguf.md): a header, key-value pairs,
 // tensor descriptions, then the data at multiples of the alignment. Every length is checked before
 // its use.
+#include "engine/base/excerpt.hpp"
 #include "engine/weights/ggml_types.hpp"
 #include "engine/weights/weight_file.hpp"
 #include "gesso/cpp/error.hpp"
@@ -144,7 +145,7 @@ void read_metadata(Reader& in, uint64_t count, WeightFile& file) {
     const auto type = in.take<uint32_t>("a metadata type");
     std::string value = type == kArrayType ? skip_array(in, 1) : take_scalar(in, type);
     if (!file.metadata.emplace(key, std::move(value)).second) {
-      in.fail(fmt::format("the metadata key \"{}\" twice", key.substr(0, 100)));
+      in.fail(fmt::format("the metadata key \"{}\" twice", base::excerpt(key, 100)));
     }
   }
 }

@@ -1,5 +1,6 @@
 #include "engine/weights/recognise.hpp"
 
+#include "engine/base/excerpt.hpp"
 #include "engine/weights/matching.hpp"
 #include "engine/weights/spelling.hpp"
 
@@ -16,7 +17,7 @@ std::string first_of(const std::vector<std::string>& names) {
   constexpr size_t kShown = 3;
   std::vector<std::string> shown;
   for (size_t i = 0; i < std::min(names.size(), kShown); ++i) {
-    shown.push_back(names[i].size() > 100 ? names[i].substr(0, 100) + "..." : names[i]);
+    shown.push_back(base::excerpt(names[i], 100));
   }
   const std::string more =
       names.size() > kShown ? fmt::format(" and {} more", names.size() - kShown) : "";
@@ -108,7 +109,7 @@ std::string explain(const WeightSet& set, std::span<const Match> matches) {
         near.component, near.layout, near.present, near.expected, differences(near));
   } else if (family.empty() && !set.tensors().empty()) {
     text += fmt::format("; its {} tensors begin with \"{}\"", set.tensors().size(),
-                        set.tensors()[0].name.substr(0, 100));
+                        base::excerpt(set.tensors()[0].name, 100));
   }
   return text;
 }

@@ -1,5 +1,6 @@
 // Reader of the safetensors format: 8 bytes with the length of the header, a JSON header, the data.
 // The format demands that the tensors cover the data without gap or overlap, and so do we.
+#include "engine/base/excerpt.hpp"
 #include "engine/weights/weight_file.hpp"
 #include "gesso/cpp/error.hpp"
 
@@ -91,7 +92,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     } else {
       throw Error(Status::NotSupported, fmt::format("{}: tensor \"{}\" has element type \"{}\", "
                                                     "which Gesso does not know",
-                                                    path_, entry_, text.substr(0, 40)));
+                                                    path_, entry_, base::excerpt(text, 40)));
     }
     return true;
   }
@@ -100,7 +101,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     fail(fmt::format("the negative number {}", value));
   }
   bool number_float(number_float_t, const string_t& text) override {
-    fail(fmt::format("the number {}, which is not whole", text.substr(0, 40)));
+    fail(fmt::format("the number {}, which is not whole", base::excerpt(text, 40)));
   }
   bool null() override { fail("null"); }
   bool boolean(bool) override { fail("a truth value"); }
@@ -116,7 +117,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     throw Error(Status::BadData,
                 fmt::format("{}: the header has {} at \"{}\"; is this a safetensors "
                             "file?",
-                            path_, found, entry_.substr(0, 100)));
+                            path_, found, base::excerpt(entry_, 100)));
   }
 
   void finish_tensor() {

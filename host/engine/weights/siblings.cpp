@@ -1,5 +1,6 @@
 #include "engine/weights/siblings.hpp"
 
+#include "engine/base/json_text.hpp"
 #include "engine/weights/convert.hpp"
 #include "engine/weights/rotation.hpp"
 #include "gesso/cpp/error.hpp"
@@ -81,8 +82,8 @@ class Joiner {
   }
 
   static json parse(const std::string& name, const TensorView& view) {
-    const auto* text = reinterpret_cast<const char*>(view.bytes.data());
-    json value = json::parse(text, text + view.bytes.size(), nullptr, /*allow_exceptions=*/false);
+    json value = base::parse_json(
+        std::string_view(reinterpret_cast<const char*>(view.bytes.data()), view.bytes.size()));
     if (!value.is_object()) refuse("\"{}\" is no JSON object", name);
     return value;
   }

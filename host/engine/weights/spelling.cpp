@@ -1,5 +1,6 @@
 #include "engine/weights/spelling.hpp"
 
+#include "engine/base/expression.hpp"
 #include "gesso/cpp/error.hpp"
 
 #include <fmt/format.h>
@@ -10,8 +11,7 @@
 namespace gesso::weights {
 namespace {
 
-// Longer names are left alone: no model has them, and std::regex recurses once per character.
-constexpr size_t kMaxName = 512;
+constexpr size_t kMaxName = base::kMaxExpressionBytes;  // longer ones no model has
 
 bool matches_any(const std::string& name, const std::vector<std::regex>& expressions) {
   return std::any_of(expressions.begin(), expressions.end(), [&](const std::regex& expression) {

@@ -1,5 +1,6 @@
 #include "engine/weights/weight_set.hpp"
 
+#include "engine/base/json_text.hpp"
 #include "gesso/cpp/error.hpp"
 
 #include <fmt/format.h>
@@ -90,7 +91,7 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   const auto fail = [&](const std::string& what) {
     return Error(Status::BadData, fmt::format("{}: {}", path.string(), what));
   };
-  const auto index = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto index = base::parse_json(text);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
     throw fail("expected a JSON object with \"weight_map\"");
   }

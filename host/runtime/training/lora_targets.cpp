@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 
+#include "engine/base/expression.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::runtime {
@@ -57,12 +58,22 @@ bool is_named(const std::string& name, const std::vector<std::string>& wanted) {
   });
 }
 
+std::regex pattern_of(const config::LoraTargets& rule) {
+  if (rule.rule != Rule::Pattern) return {};
+  try {
+    return base::expression(rule.names.at(0));
+  } catch (const Error& error) {
+    throw Error(error.status(),
+                fmt::format("{}: lora_target_modules: {}", rule.where, error.what()));
+  }
+}
+
 }  // namespace
 
 std::vector<size_t> choose_targets(const config::LoraTargets& rule,
                                    const std::vector<DeltaTarget>& targets) {
   const auto lists = long_lists(targets);
-  const std::regex pattern(rule.rule == Rule::Pattern ? rule.names.at(0) : "");
+  const std::regex pattern = pattern_of(rule);
   std::vector<size_t> chosen;
   for (size_t i = 0; i < targets.size(); ++i) {
     const DeltaTarget& target = targets[i];

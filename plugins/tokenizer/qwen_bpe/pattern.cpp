@@ -56,9 +56,10 @@ Pattern::Pattern(std::string_view regex) {
   const std::string translated = for_pcre2(regex);
   int error = 0;
   PCRE2_SIZE position = 0;
+  // \C, a single byte, would cut characters apart.
   pcre2_code* code =
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                    PCRE2_UTF | PCRE2_UCP, &error, &position, nullptr);
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &position, nullptr);
   if (!code)
     throw Error(Status::BadData, fmt::format("pattern \"{}\": {} (at byte {} of \"{}\")", regex,
                                              message_of(error), position, translated));

@@ -107,6 +107,7 @@ class Reader : public nlohmann::json_sax<json> {
 
  private:
   enum class Part { Rest, Vocab, Merges };
+  static constexpr size_t kMaxDepth = 100;
 
   bool in_model() const { return open_.size() == 2 && place_ == "model"; }
 
@@ -131,6 +132,8 @@ class Reader : public nlohmann::json_sax<json> {
   }
 
   bool open(json v) {
+    // What walks through the tree recurses for each level.
+    if (open_.size() == kMaxDepth) bad("objects and lists are nested too deep");
     if (open_.size() == 1) place_ = key_;
     open_.push_back(&put(std::move(v)));
     return true;
