@@ -177,20 +177,63 @@ class Training(ProgramTest):
 
 @needs_demo
 class Runs(BallsTest):
-    def test_the_recipes_of_the_emoji_family_are_right(self):
+    def copy_of_the_recipes(self):
+        """emoji/train with data of one picture for each recipe, beside the models as they are."""
         shutil.copytree(DEMO.parent / "train", self.folder / "emoji/train")
-        for model in ("tokenizer", "text_encoder", "transformer", "vae"):
+        for model in ("tokenizer", "text_encoder", "transformer", "vae", "base", "emoji.toml"):
             (self.folder / "emoji" / model).symlink_to(DEMO.parent / model)
-        for data in ("data", "data-more", "data-style"):
-            folder = self.folder / "emoji/train" / data
+        train = self.folder / "emoji/train"
+        for data in ("data", "data-more", "data-style", "data-canny", "data-inks", "from-nothing/data"):
+            folder = train / data
             folder.mkdir(exist_ok=True)
             shutil.copy(self.folder / "red.png", folder)
             (folder / "metadata.csv").write_text("image,prompt,controlnet_image\nred.png,a red ball,red.png\n")
-        recipes = sorted((self.folder / "emoji/train").glob("*.toml"))
-        self.assertEqual(len(recipes), 5)
+        (train / "data-inks/metadata.jsonl").write_text(json.dumps(
+            {"image": "red.png", "prompt": "a red ball", "template_inputs": {"image": ["red.png"]}}) + "\n")
+        return train
+
+    def script(self, *arguments):
+        subprocess.run([sys.executable, "-B", *map(str, arguments)], cwd=self.folder, check=True, capture_output=True)
+
+    def test_the_recipes_of_the_emoji_family_are_right(self):
+        train = self.copy_of_the_recipes()
+        self.script(train / "encoders")
+        recipes = sorted(train.glob("*.toml"))
+        self.assertEqual(len(recipes), 6)
         for recipe in recipes:
             with self.subTest(recipe=recipe.name):
                 self.gesso("check", recipe)
+
+    def test_a_small_image_to_lora_is_trained_and_draws(self):
+        train = self.copy_of_the_recipes()
+        self.script(train / "encoders")
+        sets = ("num_epochs=2", "batch_size=1", "save_steps=2", "lr_warmup_steps=0")
+        cache, trained = self.folder / "cache", self.folder / "trained"
+        self.gesso("train", train / "i2l.toml", "--set", "task=sft:data_process", "--set", f"output_path={cache}")
+        self.script(train / "encoders", "--measured", cache)
+        self.gesso("train", train / "i2l.toml", "--set", f"output_path={trained}",
+                   *(word for text in sets for word in ("--set", text)))
+        made = tiny_models.read_bf16(trained / "step-2.safetensors")
+        self.assertTrue(any(made["module_dict.layers___0___attention___to_q.lora_b"][1]))
+        i2l = self.folder / "emoji/i2l"
+        self.gesso("image2lora", train / "i2l.toml", self.folder / "blue.png", "--set",
+                   f"components.image2lora.path={trained / 'step-2.safetensors'}", "--out", self.folder / "blue.safetensors")
+        self.gesso("run", DEMO.parent / "base.toml", "--lora", self.folder / "blue.safetensors", "--set",
+                   "num_inference_steps=1", "--out", self.folder / "a-{index}.png")
+        self.assertTrue((i2l / "dinov3/config.json").exists())
+
+    def test_a_model_from_nothing_is_trained_and_draws(self):
+        """The one command: codec, then transformer and text encoder, from random weights."""
+        nothing = self.copy_of_the_recipes() / "from-nothing"
+        run = [nothing / "run", *(word for text in ("max_steps=2", "batch_size=1", "num_epochs=2")
+                                  for word in ("--set", text))]
+        for _ in range(2):  # a second time it goes on where it was: at the end
+            done = subprocess.run(run, text=True, capture_output=True, env={**os.environ, "GESSO_PROGRAM": PROGRAM})
+            self.assertEqual(done.returncode, 0, done.stderr)
+        given = tiny_models.read_bf16(DEMO.parent / "vae/diffusion_pytorch_model.safetensors")
+        made = tiny_models.read_bf16(nothing / "out/model/vae/diffusion_pytorch_model.safetensors")
+        self.assertEqual(set(made), set(given))
+        self.gesso("run", nothing / "model.toml", "--set", "num_inference_steps=1", "--out", self.folder / "a.png")
 
     def test_a_lora_is_trained_and_draws(self):
         self.gesso("train", self.recipe("out"))
