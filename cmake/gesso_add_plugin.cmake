@@ -1,16 +1,19 @@
-# gesso_add_plugin(<name> KIND <kind> SOURCES ... [MANIFEST file] [VARIANTS file...] [LIBRARIES target...])
+# gesso_add_plugin(<name> KIND <kind> SOURCES ... [MANIFEST file] [VARIANTS file...] [LIBRARIES target...]
+#                  [INSTALL folder])
 #
 # Builds <name>.so as a Gesso plugin: hidden symbols, one exported entry, nothing left undefined. The
 # manifest (default: <name>.gesso.toml) and the variants are put beside the library, and so is a link to
-# <name>.validate.toml, what `gesso validate` tries it with.
+# <name>.validate.toml, what `gesso validate` tries it with. With INSTALL all but the link are installed there, and the
+# installed manifest gets the SHA-256 of the installed library: what stripping and run paths change has happened by then.
 function(gesso_add_plugin name)
-  cmake_parse_arguments(arg "" "KIND;MANIFEST;OUTPUT_DIRECTORY" "SOURCES;VARIANTS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "" "KIND;MANIFEST;OUTPUT_DIRECTORY;INSTALL" "SOURCES;VARIANTS;LIBRARIES" ${ARGN})
   if(NOT arg_KIND OR NOT arg_SOURCES)
     message(FATAL_ERROR "gesso_add_plugin(${name}): KIND and SOURCES are needed")
   endif()
   if(NOT arg_MANIFEST)
     set(arg_MANIFEST ${name}.gesso.toml)
   endif()
+  get_filename_component(manifest_name ${arg_MANIFEST} NAME)
   set(directory "${arg_OUTPUT_DIRECTORY}")
   if(NOT directory AND GESSO_PLUGIN_OUTPUT_DIR)
     set(directory ${GESSO_PLUGIN_OUTPUT_DIR}/${name})
@@ -22,6 +25,10 @@ function(gesso_add_plugin name)
   add_library(${target} MODULE ${arg_SOURCES})
   if(GESSO_PLUGIN_OUTPUT_DIR AND NOT arg_OUTPUT_DIRECTORY)
     set_property(GLOBAL APPEND PROPERTY GESSO_PLUGINS ${target})
+    set_property(GLOBAL APPEND PROPERTY GESSO_SHIPPED_PLUGINS ${name}/${manifest_name})
+    if(PROJECT_NAME STREQUAL "gesso" AND NOT arg_INSTALL)
+      set(arg_INSTALL lib/gesso/plugins/${name})
+    endif()
   endif()
   set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
     LIBRARY_OUTPUT_DIRECTORY ${directory}
@@ -46,8 +53,14 @@ function(gesso_add_plugin name)
   if(EXISTS ${sample})
     file(CREATE_LINK ${sample} ${directory}/${name}.validate.toml SYMBOLIC)
   endif()
-  if(GESSO_PLUGIN_OUTPUT_DIR AND PROJECT_NAME STREQUAL "gesso")
-    install(TARGETS ${target} LIBRARY DESTINATION lib/gesso/plugins/${name})
-    install(FILES ${data} DESTINATION lib/gesso/plugins/${name})
+  if(arg_INSTALL)
+    install(TARGETS ${target} LIBRARY DESTINATION ${arg_INSTALL})
+    install(FILES ${data} DESTINATION ${arg_INSTALL})
+    set(folder "${arg_INSTALL}")
+    if(NOT IS_ABSOLUTE "${folder}")
+      set(folder "\${CMAKE_INSTALL_PREFIX}/${arg_INSTALL}")
+    endif()
+    install(CODE "execute_process(OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY COMMAND
+      \"$<TARGET_FILE:gesso::program>\" plugins sign \"\$ENV{DESTDIR}${folder}/${manifest_name}\")")
   endif()
 endfunction()

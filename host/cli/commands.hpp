@@ -12,7 +12,8 @@ namespace gesso::cli {
 
 /// The options that all commands have.
 struct Common {
-  std::vector<std::string> plugin_paths;
+  std::vector<std::string> plugin_paths, trusted_plugins, isolated_plugins;
+  bool no_third_party = false, writable_plugins = false;
   uint32_t threads = 0;
   bool verbose = false;
 

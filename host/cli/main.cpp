@@ -87,6 +87,19 @@ int main(int argc, char** argv) {
                  "A plugin, or a folder of plugins; searched first. May be repeated")
       ->type_name("PATH")
       ->allow_extra_args(false);
+  app.add_option("--trusted-plugin", common.trusted_plugins,
+                 "Load only plugins that are named so: an id, \"org.example.*\", \"shipped\", each "
+                 "also with \"@sha256:DIGEST\". May be repeated; default: GESSO_TRUSTED_PLUGINS")
+      ->type_name("ENTRY")
+      ->allow_extra_args(false);
+  app.add_flag("--no-third-party", common.no_third_party,
+               "Load only plugins that came with this build");
+  app.add_flag("--allow-writable-plugins", common.writable_plugins,
+               "Load plugins, too, whose files others than you and root can replace");
+  app.add_option("--isolate", common.isolated_plugins,
+                 "Run a component, or all of a plugin, in a process of its own. May be repeated")
+      ->type_name("ID")
+      ->allow_extra_args(false);
   app.add_option("--threads", common.threads, "For computing; default: the cores of the machine")
       ->type_name("N");
   app.add_flag("--verbose", common.verbose, "Tell more on stderr");

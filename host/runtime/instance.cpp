@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "engine/registry/isolating.hpp"
 #include "engine/registry/json_values.hpp"
 #include "gesso/service/components.h"
 #include "gesso/service/random.h"
@@ -137,7 +138,8 @@ Instance::Instance(const config::PipelinePlan& pipeline, const config::Component
   registry::add_values(values, plan.config, "config.");
   const gesso_setup_t setup{sizeof(gesso_setup_t), values.size(), values.data(), weights_.get()};
 
-  component_ = pipeline.registry->create(plan.info->id, &host_->table);
+  component_ = pipeline.registry->create(plan.info->id, &host_->table,
+                                         registry::names(pipeline.isolate, *plan.info));
   const Watch nobody;
   const CallScope call(nobody);
   try {

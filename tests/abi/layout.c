@@ -8,7 +8,7 @@
 #define AT(type, field, offset) \
   _Static_assert(offsetof(type, field) == (offset), #type "." #field " moved")
 
-SIZE(gesso_engine_config_t, 40);
+SIZE(gesso_engine_config_t, 64);
 AT(gesso_engine_config_t, struct_size, 0);
 AT(gesso_engine_config_t, flags, 4);
 AT(gesso_engine_config_t, plugin_paths, 8);
@@ -16,6 +16,10 @@ AT(gesso_engine_config_t, n_plugin_paths, 16);
 AT(gesso_engine_config_t, threads, 20);
 AT(gesso_engine_config_t, log, 24);
 AT(gesso_engine_config_t, user, 32);
+AT(gesso_engine_config_t, trusted_plugins, 40);
+AT(gesso_engine_config_t, isolated_plugins, 48);
+AT(gesso_engine_config_t, n_trusted_plugins, 56);
+AT(gesso_engine_config_t, n_isolated_plugins, 60);
 
 SIZE(gesso_event_t, 64);
 AT(gesso_event_t, struct_size, 0);

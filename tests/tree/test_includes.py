@@ -12,7 +12,8 @@ LIBTORCH = ("ATen/", "c10/", "torch/")
 # Folder, what it may include with quotes (a name without a folder is its neighbour), whether it may use libtorch.
 LAYERS = [
     ("sdk/include", ("gesso/",), False),
-    ("host/engine", ("engine/", "gesso/", "runtime/runtime.hpp", "runtime/training_report.hpp", "runtime/adapter_file.hpp"), False),
+    ("host/engine", ("engine/", "gesso/", "isolation/proxy.hpp", "runtime/runtime.hpp", "runtime/training_report.hpp", "runtime/adapter_file.hpp"), False),
+    ("host/isolation", ("isolation/", "engine/base/", "engine/registry/loader.hpp", "gesso/"), False),
     ("host/runtime", ("runtime/", "engine/", "gesso/"), True),
     ("host/cli", ("cli/", "engine/base/", "gesso/"), False),
     ("plugins", ("gesso/",), True),

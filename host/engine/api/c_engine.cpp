@@ -17,6 +17,13 @@ gesso::api::EngineOptions read_options(const gesso_engine_config_t* from) {
   }
   options.search.use_environment = !(config.flags & GESSO_ENGINE_NO_ENVIRONMENT);
   options.search.use_default_paths = !(config.flags & GESSO_ENGINE_NO_DEFAULT_PATHS);
+  options.search.trust.plugins =
+      gesso::api::read_texts(config.trusted_plugins, config.n_trusted_plugins, "trusted_plugins");
+  if (config.flags & GESSO_ENGINE_NO_THIRD_PARTY) options.search.trust.plugins = {"shipped"};
+  options.search.trust.writable_files = config.flags & GESSO_ENGINE_WRITABLE_PLUGINS;
+  options.search.isolation.ids = gesso::api::read_texts(
+      config.isolated_plugins, config.n_isolated_plugins, "isolated_plugins");
+  options.search.isolation.threads = config.threads;
   options.threads = config.threads;
   if (config.log) {
     options.log = [log = config.log, user = config.user](int32_t level, const std::string& text) {

@@ -23,6 +23,12 @@ class FileRegion {
 
   bool contains(std::span<const std::byte> bytes) const;
   const std::filesystem::path& path() const { return path_; }
+  /// The file, opened for reading; this keeps it.
+  int descriptor() const { return descriptor_; }
+  /// Where bytes of the mapping are in the file.
+  uint64_t place_of(std::span<const std::byte> bytes) const {
+    return offset_ + (reinterpret_cast<uintptr_t>(bytes.data()) - begin_);
+  }
 
   /// @throws Error  BadData when the file ends early or was changed since it was opened here;
   /// Denied

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 
+#include "engine/base/suggest.hpp"
 #include "engine/config/adapters.hpp"
 #include "engine/config/merge.hpp"
 #include "engine/config/output_path.hpp"
 #include "engine/config/pictures.hpp"
+#include "engine/registry/isolating.hpp"
+#include "isolation/proxy.hpp"
 
 namespace gesso::config {
 namespace {
@@ -113,6 +116,37 @@ json check_memory(const Node* memory, const Vocabulary& vocabulary, Problems& pr
                 : json::object();
 }
 
+/// The ids of [plugins] isolate, each of a component or plugin that is there.
+std::vector<std::string> check_isolate(const Node* plugins, const registry::Registry& registry,
+                                       const Vocabulary& vocabulary, Problems& problems) {
+  if (!plugins) return {};
+  const json values = read_table(*plugins, "plugins", plugins_params(), &vocabulary, problems);
+  const auto ids = values.value("isolate", std::vector<std::string>());
+  std::vector<std::string> known;
+  for (const auto& component : registry.components()) known.push_back(component.id);
+  for (const auto& plugin : registry.plugins()) known.push_back(plugin.id);
+  for (const std::string& id : ids) {
+    if (std::ranges::find(known, id) != known.end()) continue;
+    problems.error(plugins->find("isolate")->place,
+                   fmt::format("plugins.isolate: there is no component or plugin \"{}\"{}", id,
+                               base::did_you_mean(id, known)),
+                   Status::NotFound);
+  }
+  return ids;
+}
+
+/// Whether what is isolated can be.
+void check_isolated(const PipelinePlan& plan, const Node* plugins, Problems& problems) {
+  for (const ComponentPlan& component : plan.components) {
+    if (!registry::names(plan.isolate, *component.info)) continue;
+    const std::string why = isolation::obstacle(component.info->kind);
+    if (!why.empty())
+      problems.error(plugins->find("isolate")->place,
+                     fmt::format("plugins.isolate: {}: {}", component.info->id, why),
+                     Status::NotSupported);
+  }
+}
+
 json check_output(const Node* output, const Vocabulary& vocabulary, Problems& problems) {
   if (!output) return json::object();
   const json values = read_table(*output, "output", output_params(), &vocabulary, problems);
@@ -145,6 +179,7 @@ Vocabulary make_vocabulary(const std::vector<Param>& generate, const FilledRoles
   vocabulary.add("output", output_params());
   vocabulary.add("adapters", adapter_params());
   vocabulary.add("memory", memory_params());
+  vocabulary.add("plugins", plugins_params());
   return vocabulary;
 }
 
@@ -153,7 +188,8 @@ json read_top_level(const Node& document, const Vocabulary& vocabulary, Problems
   Node flat = document;
   std::erase_if(flat.children, [](const Node& child) {
     return child.key == "components" || child.key == "adapters" || child.key == "generate" ||
-           child.key == "output" || child.key == "memory" || child.key == "train";
+           child.key == "output" || child.key == "memory" || child.key == "plugins" ||
+           child.key == "train";
   });
   return read_table(flat, "", file_params(), &vocabulary, problems);
 }
@@ -205,6 +241,8 @@ PipelinePlan check_document(const Node& document, std::shared_ptr<registry::Regi
   }
   plan.generate = check_generate(document.find("generate"), params,
                                  filled.complete ? &vocabulary : nullptr, problems);
+  plan.isolate = check_isolate(document.find("plugins"), *registry, vocabulary, problems);
+  check_isolated(plan, document.find("plugins"), problems);
   plan.output = check_output(document.find("output"), vocabulary, problems);
   return plan;
 }

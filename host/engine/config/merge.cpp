@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kTopLevelKeys[] = {
     "extends",          "model",           "variant",       "numerics",   "dtype",
     "local_model_path", "download_source", "skip_download", "components", "adapters",
-    "generate",         "output",          "memory"};
+    "generate",         "output",          "memory",        "plugins"};
 
 /// A file that is being read; a second visit to one is a circle.
 struct Visit {

@@ -347,6 +347,14 @@ const std::vector<Param>& memory_params() {
   return kMemoryParams;
 }
 
+const std::vector<Param>& plugins_params() {
+  static const std::vector<Param> kPluginsParams = {
+      make(kTexts, "isolate",
+           "Ids of components, or of plugins with all of theirs, that run in a process of their "
+           "own: a crash there is an error here")};
+  return kPluginsParams;
+}
+
 const std::vector<Param>& item_params(std::string_view key) {
   static const std::vector<Param> kNone;
   if (key == "memory") return kComponentMemoryParams;

@@ -33,6 +33,7 @@ const std::vector<registry::Param>& component_params();  // of every [components
 const std::vector<registry::Param>& generate_params();   // [generate]
 const std::vector<registry::Param>& output_params();     // [output]
 const std::vector<registry::Param>& memory_params();     // [memory]
+const std::vector<registry::Param>& plugins_params();    // [plugins]
 
 /// [generate] of one variant: the standard parameters, with the variant's defaults and limits, then
 /// the run parameters of its scheduler and its composer.

@@ -56,6 +56,7 @@ struct PipelinePlan {
   std::string local_model_path;  // where models are looked for; "": the usual place
   std::vector<ComponentPlan> components;
   std::vector<AdapterPlan> adapters;
+  std::vector<std::string> isolate;  // ids of plugins and components that run in child processes
   nlohmann::json memory = nlohmann::json::object();  // what the file sets in [memory], checked
   nlohmann::json generate;                           // what the file sets in [generate], checked
   nlohmann::json output;                             // what the file sets in [output], checked

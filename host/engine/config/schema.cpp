@@ -177,6 +177,7 @@ json pipeline_schema(const registry::Registry* registry, const VariantInfo* vari
       {"items", table_schema("A LoRA", adapter_params(), /*open=*/false)}};
   properties["generate"] = generate_schema(registry, variant);
   properties["output"] = table_schema("Where results go", output_params(), /*open=*/false);
+  properties["plugins"] = table_schema("How plugins are run", plugins_params(), /*open=*/false);
   properties["memory"] =
       table_schema("Where weights are, and what they may take", memory_params(), /*open=*/false);
   if (registry) properties["variant"] = variant_schema(*registry, variant);

@@ -6,10 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "engine/models/checksum.hpp"
+#include "engine/base/checksum.hpp"
 #include "engine/models/http.hpp"
 
 namespace gesso::models {
+
+using base::Checksum;
+using base::checksum_of;
+using base::hash_file;
+using base::Hasher;
 
 struct RemoteFile {
   std::string path;  // below the model: "transformer/config.json"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/registry/param.hpp"
+#include "engine/registry/trust.hpp"
 
 namespace gesso::registry {
 namespace {
@@ -21,7 +22,8 @@ json permissions_json(const Permissions& permissions) {
           {"write", permissions.write},
           {"network", permissions.network},
           {"processes", permissions.processes},
-          {"own_threads", permissions.own_threads}};
+          {"own_threads", permissions.own_threads},
+          {"devices", permissions.devices}};
 }
 
 json plugin_json(const PluginInfo& plugin) {
@@ -32,6 +34,8 @@ json plugin_json(const PluginInfo& plugin) {
           {"runtime", plugin.runtime},
           {"manifest", plugin.manifest.string()},
           {"library", plugin.library.string()},
+          {"sha256", plugin.sha256},
+          {"shipped", is_shipped(plugin.manifest)},
           {"permissions", permissions_json(plugin.permissions)},
           {"components", plugin.components},
           {"variants", plugin.variants}};

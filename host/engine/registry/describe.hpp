@@ -10,7 +10,8 @@
 namespace gesso::registry {
 
 /// {"plugins": [{"id", "version", "vendor", "license", "runtime", "manifest", "library",
-///               "permissions": {"read", "write", "network", "processes", "own_threads"},
+///               "sha256", "shipped", "permissions": {"read", "write", "network", "processes",
+///               "own_threads", "devices"},
 ///               "components": [id], "variants": [id]}],
 ///  "candidates": [{"path", "source", "accepted", "plugin", "reason"}]}
 nlohmann::json plugins_json(const Registry& registry);

@@ -12,6 +12,7 @@
 
 #include "engine/registry/fp_control.hpp"
 #include "engine/registry/registered.hpp"
+#include "engine/registry/sealed_library.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::registry {
@@ -24,6 +25,7 @@ constexpr int kMajorsToLookFor = 32;
 
 struct Library {
   dll::shared_library code;
+  std::string sha256;  // that it was compared with
   const gesso_plugin_t* table = nullptr;
   std::optional<Error> refused;
 };
@@ -60,9 +62,14 @@ const gesso_host_t& entry_host() {
   return host;
 }
 
-dll::shared_library map_library(const fs::path& path) {
+dll::shared_library map_library(const fs::path& path, const std::string& sha256) {
   try {
-    return dll::shared_library(path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
+    const auto mode = dll::load_mode::rtld_now | dll::load_mode::rtld_local;
+    if (sha256.empty()) return dll::shared_library(path, mode);
+    SealedLibrary sealed(path, sha256);
+    dll::shared_library code(sealed.path(), mode);
+    sealed.keep();
+    return code;
   } catch (const std::system_error& error) {
     throw Error(Status::Incompatible,
                 fmt::format("the system cannot load it: {}; rebuild it, or install what it needs",
@@ -128,15 +135,23 @@ void enter(Library& library, gesso_plugin_entry_t entry, const FpControl& before
 
 // A library that could be mapped is entered this one time, whatever comes of it. A plugin that was
 // registered is mapped already.
-const Library& map_once(const fs::path& path, const gesso_host_t* log_to) {
+const Library& map_once(const fs::path& path, const std::string& sha256,
+                        const gesso_host_t* log_to) {
   const auto known = store().libraries.find(path);
-  if (known != store().libraries.end()) return known->second;
+  if (known != store().libraries.end()) {
+    const std::string& compared = known->second.sha256;
+    if (sha256.empty() || sha256 == compared) return known->second;
+    throw Error(Status::Denied,
+                fmt::format("its SHA-256 must be {}, but this process has loaded it before {}",
+                            sha256, compared.empty() ? "without comparing it" : "as " + compared));
+  }
   const FpControl before = FpControl::read();
   const gesso_plugin_entry_t registered = registered_entry(path);
-  dll::shared_library code = registered ? dll::shared_library() : map_library(path);
-  Library& library = store()
-                         .libraries.emplace(path, Library{std::move(code), nullptr, std::nullopt})
-                         .first->second;
+  dll::shared_library code = registered ? dll::shared_library() : map_library(path, sha256);
+  Library& library =
+      store()
+          .libraries.emplace(path, Library{std::move(code), sha256, nullptr, std::nullopt})
+          .first->second;
   try {
     check_fp_control(before, "loading it");
     enter(library, registered ? registered : find_entry(library.code), before, log_to);
@@ -182,11 +197,12 @@ void compare(const gesso_component_desc_t& desc, const ComponentInfo& info,
 
 }  // namespace
 
-const gesso_plugin_t& load_plugin(const fs::path& library, const gesso_host_t* log_to) {
+const gesso_plugin_t& load_plugin(const fs::path& library, const std::string& sha256,
+                                  const gesso_host_t* log_to) {
   const std::lock_guard lock(store().mutex);
   try {
     const fs::path path = registered_entry(library) ? library : fs::weakly_canonical(library);
-    const Library& loaded = map_once(path, log_to);
+    const Library& loaded = map_once(path, sha256, log_to);
     if (loaded.refused) throw *loaded.refused;
     return *loaded.table;
   } catch (const Error& error) {

@@ -11,12 +11,16 @@ namespace gesso::registry {
 /// Maps the library, calls its entry and checks the table it gives. All registries of the process
 /// share the result, also a failure of code that did run. Thread-safe.
 ///
+/// @param sha256  what the library must have, in hex: it is then mapped from a sealed copy
+///                (sealed_library.hpp); empty: not compared
 /// @param log_to  hears what the entry logs; may be null
 /// @throws Error  Incompatible when the loader refuses it (with the loader's text), the entry
 /// symbol
 ///                is missing (naming the majors there are), the floating-point control was changed
-///                (it is put back), or the table is not of this ABI; else what the entry says
-const gesso_plugin_t& load_plugin(const std::filesystem::path& library, const gesso_host_t* log_to);
+///                (it is put back), or the table is not of this ABI; Denied for another digest;
+///                else what the entry says
+const gesso_plugin_t& load_plugin(const std::filesystem::path& library, const std::string& sha256,
+                                  const gesso_host_t* log_to);
 
 /// @param runtime  what the manifest requires: "torch/2.13"
 /// @param present  what there is: "torch/2.13.0"

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <regex>
 
+#include "engine/base/checksum.hpp"
 #include "engine/registry/manifest_keys.hpp"
 #include "engine/registry/names.hpp"
 #include "engine/registry/param.hpp"
@@ -64,7 +65,7 @@ toml::table parse(const fs::path& file) {
 
 /// What a registered plugin cannot have.
 void check_fileless(const StrictTable& manifest) {
-  for (const char* key : {"library", "variants"})
+  for (const char* key : {"library", "variants", "sha256"})
     if (manifest.node(key)) manifest.fail(key, "a registered plugin has no files");
   for (const toml::table* component : manifest.tables("component"))
     if (const toml::node* weights = component->get("weights"); weights && weights->is_string())
@@ -82,12 +83,24 @@ fs::path read_library(const StrictTable& manifest, const fs::path& folder) {
                           place(*manifest.node("library")), library.string()));
 }
 
+/// The digest that the library must have; "" when the manifest tells none.
+std::string read_sha256(const StrictTable& manifest) {
+  if (!manifest.node("sha256")) return "";
+  const auto sum = base::checksum_of(manifest.text("sha256"));
+  if (sum.kind != base::Checksum::Sha256)
+    manifest.fail("sha256", fmt::format("\"{}\" is no SHA-256, which has 64 digits of 0-9 and a-f; "
+                                        "`gesso plugins sign` writes it",
+                                        manifest.text("sha256")));
+  return sum.hex;
+}
+
 Permissions read_permissions(const StrictTable& manifest) {
   const toml::table* permissions = manifest.table("permissions");
   if (!permissions) return {};
   const StrictTable table(*permissions, "[permissions]", kPermissionsKeys);
   return {.read = table.texts("read"),
           .write = table.texts("write"),
+          .devices = table.texts("devices"),
           .network = table.flag("network", false),
           .processes = table.flag("processes", false),
           .own_threads = table.flag("own_threads", false)};
@@ -190,8 +203,10 @@ Manifest read_manifest(const fs::path& file) {
   if (!manifest.components.empty()) {
     manifest.plugin.runtime = read_runtime(table);
     manifest.plugin.library = registered ? registered->library : read_library(table, folder);
-  } else if (table.node("library")) {
-    table.fail("library", "a plugin without components has no library");
+    manifest.plugin.sha256 = read_sha256(table);
+  } else {
+    for (const char* key : {"library", "sha256"})
+      if (table.node(key)) table.fail(key, "a plugin without components has no library");
   }
   for (const ComponentInfo& component : manifest.components)
     manifest.plugin.components.push_back(component.id);

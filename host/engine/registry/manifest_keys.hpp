@@ -11,10 +11,15 @@ namespace gesso::registry {
 
 // <plugin>.gesso.toml
 inline constexpr Key kManifestKeys[] = {
-    {"manifest", KeyType::Integer, true}, {"plugin", KeyType::Table, true},
-    {"abi", KeyType::Table, true},        {"library", KeyType::Text},
-    {"requires", KeyType::Table},         {"permissions", KeyType::Table},
-    {"variants", KeyType::Texts},         {"component", KeyType::Tables},
+    {"manifest", KeyType::Integer, true},
+    {"plugin", KeyType::Table, true},
+    {"abi", KeyType::Table, true},
+    {"library", KeyType::Text},
+    {"requires", KeyType::Table},
+    {"permissions", KeyType::Table},
+    {"variants", KeyType::Texts},
+    {"component", KeyType::Tables},
+    {"sha256", KeyType::Text},
 };
 inline constexpr Key kPluginKeys[] = {
     {"id", KeyType::Text, true},
@@ -32,7 +37,7 @@ inline constexpr Key kRequiresKeys[] = {
 inline constexpr Key kPermissionsKeys[] = {
     {"read", KeyType::Texts},          {"write", KeyType::Texts},
     {"network", KeyType::Boolean},     {"processes", KeyType::Boolean},
-    {"own_threads", KeyType::Boolean},
+    {"own_threads", KeyType::Boolean}, {"devices", KeyType::Texts},
 };
 inline constexpr Key kComponentKeys[] = {
     {"id", KeyType::Text, true},       {"kind", KeyType::Text, true},

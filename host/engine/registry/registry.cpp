@@ -11,9 +11,12 @@
 
 #include "engine/base/suggest.hpp"
 #include "engine/check/check.hpp"
+#include "engine/registry/isolating.hpp"
 #include "engine/registry/loader.hpp"
 #include "engine/registry/manifest.hpp"
+#include "engine/registry/registered.hpp"
 #include "engine/registry/search.hpp"
+#include "engine/registry/trust.hpp"
 #include "engine/registry/variant.hpp"
 #include "engine/registry/watching.hpp"
 #include "gesso/cpp/error.hpp"
@@ -69,6 +72,8 @@ struct Registry::State {
   std::vector<VariantInfo> variants;
   std::function<std::string()> runtime_version;
   std::shared_ptr<checking::Watcher> watcher;
+  Trust trust;
+  Isolation isolation;
 
   std::mutex mutex;  // of what follows
   std::map<std::string, const gesso_plugin_t*>
@@ -106,8 +111,10 @@ void Registry::State::check_unique(const Manifest& manifest) const {
 
 void Registry::State::add(Candidate& candidate) {
   try {
+    if (!trust.writable_files && !find_registered(candidate.path)) check_owner(candidate.path);
     Manifest manifest = read_manifest(candidate.path);
     candidate.plugin_id = manifest.plugin.id;
+    check_trust(manifest, trust);
     check_unique(manifest);
     plugins.push_back(std::move(manifest.plugin));
     std::ranges::move(manifest.components, std::back_inserter(components));
@@ -174,7 +181,7 @@ const gesso_plugin_t& Registry::State::load(const PluginInfo& plugin, const gess
   const std::lock_guard lock(mutex);
   if (const auto known = loaded.find(plugin.id); known != loaded.end()) return *known->second;
   if (runtime_version && plugin.runtime != "none") check_runtime(plugin, runtime_version());
-  const gesso_plugin_t& table = load_plugin(plugin.library, log_to);
+  const gesso_plugin_t& table = load_plugin(plugin.library, plugin.sha256, log_to);
   check_descriptors(table, plugin, components_of(plugin));
   loaded[plugin.id] = &table;
   return table;
@@ -187,6 +194,8 @@ std::shared_ptr<Registry> Registry::scan(const SearchOptions& options) {
   auto state = std::make_unique<State>();
   state->runtime_version = options.runtime_version;
   state->watcher = Watching::now();
+  state->isolation = options.isolation;
+  state->trust = checked_trust(options.trust, options.use_environment);
   state->candidates = find_manifests(options);
   for (Candidate& candidate : state->candidates)
     if (candidate.reason.empty()) state->add(candidate);
@@ -218,10 +227,13 @@ const VariantInfo& Registry::variant(std::string_view name) const {
   not_found("variant", name, all, names);
 }
 
-gesso_component_t* Registry::create(std::string_view component_id, const gesso_host_t* host) {
+gesso_component_t* Registry::create(std::string_view component_id, const gesso_host_t* host,
+                                    bool isolated) {
   if (!host) throw Error(Status::InvalidArgument, "create: a component needs a host");
   const ComponentInfo& info = component(component_id);
   const PluginInfo& plugin = *find(plugins(), info.plugin_id);
+  if (isolated || names(state_->isolation.ids, info))
+    return create_isolated(plugin, info, state_->isolation, host);
   const gesso_plugin_t& table = state_->load(plugin, host);
 
   ErrorText error;

@@ -68,6 +68,7 @@ struct VariantInfo {
 /// What the plugin says it touches beyond its inputs. In one process nothing enforces it.
 struct Permissions {
   std::vector<std::string> read, write;
+  std::vector<std::string> devices;  // beside "cpu": "cuda"
   bool network = false, processes = false, own_threads = false;
 };
 
@@ -76,6 +77,7 @@ struct PluginInfo {
   std::string runtime;  // "none" or "torch/2.13"
   std::filesystem::path manifest;
   std::filesystem::path library;  // empty: variants only, nothing to load
+  std::string sha256{};           // of the library, in hex; empty: it is not compared
   Permissions permissions;
   std::vector<std::string> components, variants;  // ids
 };
@@ -88,6 +90,20 @@ struct Candidate {
   std::string plugin_id, reason;  // reason: why it was refused
 };
 
+/// Which of the plugins that are found may be used. See trust.hpp.
+struct Trust {
+  /// "org.example.one", "org.example.*", "shipped" (what came with this build), each alone or with
+  /// "@sha256:<digest>"; or "sha256:<digest>". Empty: all.
+  std::vector<std::string> plugins{};
+  bool writable_files = false;  // also what others than this user and root can replace
+};
+
+/// What runs in a child process (isolation/proxy.hpp).
+struct Isolation {
+  std::vector<std::string> ids{};  // of plugins and components
+  uint32_t threads = 0;            // for computing, in each child; 0: the cores of the machine
+};
+
 struct SearchOptions {
   std::vector<std::filesystem::path> given;  // files (.so or .gesso.toml) or folders; first
   bool use_environment = true;               // GESSO_PLUGIN_PATH, separated by ':'
@@ -95,14 +111,16 @@ struct SearchOptions {
   /// What this process computes with, "torch/2.13.0"; asked before a plugin that names a runtime is
   /// loaded. Empty: not compared.
   std::function<std::string()> runtime_version;
+  Isolation isolation{};
+  Trust trust{};  // without a list: that of GESSO_TRUSTED_PLUGINS, where `use_environment`
 };
 
 class Registry {
  public:
-  /// Never fails: what cannot be used is a refused candidate. Of two plugins, components or
-  /// variants with the same id the first found wins; the same manifest met twice counts once.
-  /// Folders are searched for *.gesso.toml directly and one level below, in the order of their
-  /// names.
+  /// What cannot be used is a refused candidate. Of two plugins, components or variants with the
+  /// same id the first found wins; the same manifest met twice counts once. Folders are searched
+  /// for *.gesso.toml directly and one level below, in the order of their names.
+  /// @throws Error  InvalidArgument for an entry of the allow list that means nothing
   static std::shared_ptr<Registry> scan(const SearchOptions& options);
   ~Registry();
 
@@ -118,8 +136,10 @@ class Registry {
 
   /// Loads the plugin if it is not yet, checks it against its manifest, and makes an instance.
   /// `host` must outlive the component. Thread-safe.
+  /// @param isolated  in a child process, even if `Isolation` does not ask for it
   /// @throws Error with the plugin's path and the loader's own text
-  gesso_component_t* create(std::string_view component_id, const gesso_host_t* host);
+  gesso_component_t* create(std::string_view component_id, const gesso_host_t* host,
+                            bool isolated = false);
 
   /// Loads every accepted plugin now; what fails becomes a refused candidate (for `doctor`), and
   /// its components and variants vanish: references into the lists above end. Not thread-safe.

@@ -124,6 +124,19 @@ class Search {
   std::set<fs::path> met_;
 };
 
+/// The default folders, and what their plugins are said to be.
+std::vector<std::pair<fs::path, std::string>> places() {
+  std::vector<std::pair<fs::path, std::string>> list;
+  if (const fs::path own = own_folder(); !own.empty()) {
+    list.emplace_back(own / "gesso/plugins", "beside the program");
+    list.emplace_back(own.parent_path() / "lib/gesso/plugins", "beside the program");
+  }
+#ifdef GESSO_INSTALL_PLUGIN_DIR
+  list.emplace_back(GESSO_INSTALL_PLUGIN_DIR, "installed");
+#endif
+  return list;
+}
+
 }  // namespace
 
 fs::path own_folder() {
@@ -137,19 +150,19 @@ fs::path own_folder() {
   return fs::canonical(file, error).parent_path();
 }
 
+std::vector<fs::path> default_folders() {
+  std::vector<fs::path> folders;
+  for (const auto& [folder, source] : places()) folders.push_back(folder);
+  return folders;
+}
+
 std::vector<Candidate> find_manifests(const SearchOptions& options) {
   Search search;
   for (const fs::path& path : options.given) search.given(path);
   if (options.use_environment)
     if (const char* paths = secure_getenv("GESSO_PLUGIN_PATH")) search.environment(paths);
   if (options.use_default_paths) {
-    if (const fs::path own = own_folder(); !own.empty()) {
-      search.folder(own / "gesso/plugins", "beside the program", false);
-      search.folder(own.parent_path() / "lib/gesso/plugins", "beside the program", false);
-    }
-#ifdef GESSO_INSTALL_PLUGIN_DIR
-    search.folder(GESSO_INSTALL_PLUGIN_DIR, "installed", false);
-#endif
+    for (const auto& [folder, source] : places()) search.folder(folder, source, false);
   }
   return search.take();
 }

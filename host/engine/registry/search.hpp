@@ -14,6 +14,9 @@ namespace gesso::registry {
 /// ignored when the process has raised privileges.
 std::vector<Candidate> find_manifests(const SearchOptions& options);
 
+/// Where plugins are that came with this build or installation.
+std::vector<std::filesystem::path> default_folders();
+
 /// The folder of the library or program that holds this code.
 std::filesystem::path own_folder();
 

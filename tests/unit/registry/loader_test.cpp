@@ -106,7 +106,8 @@ TEST_CASE("components are created from several threads and registries at once") 
 
 TEST_CASE("registries of one process share a library") {
   const fs::path library = kFixtures / "good/good.so";
-  CHECK(&registry::load_plugin(library, nullptr) == &registry::load_plugin(library, nullptr));
+  CHECK(&registry::load_plugin(library, "", nullptr) ==
+        &registry::load_plugin(library, "", nullptr));
 }
 
 TEST_CASE("each fault of a library is told, with its path") {
@@ -159,7 +160,7 @@ TEST_CASE("a library that is no library is refused with the loader's own text") 
 }
 
 TEST_CASE("interfaces must be those of the manifest") {
-  const gesso_plugin_t& table = registry::load_plugin(kFixtures / "good/good.so", nullptr);
+  const gesso_plugin_t& table = registry::load_plugin(kFixtures / "good/good.so", "", nullptr);
   const auto registry = scan({kFixtures / "good"});
   std::vector<registry::ComponentInfo> components = registry->components();
   CHECK_NOTHROW(registry::check_descriptors(table, registry->plugins()[0], components));

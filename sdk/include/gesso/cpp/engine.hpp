@@ -201,6 +201,7 @@ class Pipeline {
 
 struct EngineSettings {
   std::vector<std::string> plugin_paths;
+  std::vector<std::string> trusted_plugins, isolated_plugins;
   uint32_t flags = 0;    // GESSO_ENGINE_*
   uint32_t threads = 0;  // 0: the cores of the machine
   std::function<void(int32_t level, const char* text)> log;
@@ -211,11 +212,17 @@ class Engine {
   explicit Engine(EngineSettings settings = {})
       : log_(std::make_unique<decltype(settings.log)>(std::move(settings.log))) {
     const std::vector<const char*> paths = pointers(settings.plugin_paths);
+    const std::vector<const char*> trusted = pointers(settings.trusted_plugins);
+    const std::vector<const char*> isolated = pointers(settings.isolated_plugins);
     gesso_engine_config_t config = GESSO_ENGINE_CONFIG_INIT;
     config.flags = settings.flags;
     config.plugin_paths = paths.data();
     config.n_plugin_paths = static_cast<uint32_t>(paths.size());
     config.threads = settings.threads;
+    config.trusted_plugins = trusted.data();
+    config.n_trusted_plugins = static_cast<uint32_t>(trusted.size());
+    config.isolated_plugins = isolated.data();
+    config.n_isolated_plugins = static_cast<uint32_t>(isolated.size());
     config.user = log_.get();
     config.log = [](void* user, int32_t level, const char* text) {
       const auto& log = *static_cast<decltype(settings.log)*>(user);

@@ -31,8 +31,11 @@ GESSO_API const char* GESSO_CALL gesso_version(uint32_t* api_major, uint32_t* ap
                                                uint32_t* abi_major, uint32_t* abi_minor);
 
 enum {
-  GESSO_ENGINE_NO_ENVIRONMENT = 1u,  /* do not read GESSO_PLUGIN_PATH, GESSO_CHECK */
-  GESSO_ENGINE_NO_DEFAULT_PATHS = 2u /* only `plugin_paths` */
+  GESSO_ENGINE_NO_ENVIRONMENT =
+      1u, /* read no GESSO_PLUGIN_PATH, GESSO_TRUSTED_PLUGINS, GESSO_CHECK */
+  GESSO_ENGINE_NO_DEFAULT_PATHS = 2u, /* only `plugin_paths` */
+  GESSO_ENGINE_NO_THIRD_PARTY = 4u,   /* only plugins that came with this build */
+  GESSO_ENGINE_WRITABLE_PLUGINS = 8u  /* also plugins whose files others can replace */
 };
 
 typedef struct gesso_engine_config {
@@ -43,10 +46,16 @@ typedef struct gesso_engine_config {
   /* [thread-safe] Never called under a lock of ours; may be NULL. Levels: GESSO_LOG_*. */
   void(GESSO_CALL* log)(void* user, int32_t level, const char* text);
   void* user;
+  /* Which plugins may be loaded (docs/security.md): "org.example.one", "org.example.*", "shipped",
+   * each alone or with "@sha256:DIGEST"; "sha256:DIGEST". None: all. */
+  const char* const* trusted_plugins;
+  /* Ids of plugins and components that run in a child process each (docs/isolation.md). */
+  const char* const* isolated_plugins;
+  uint32_t n_trusted_plugins, n_isolated_plugins;
 } gesso_engine_config_t;
 
 #define GESSO_ENGINE_CONFIG_INIT \
-  { (uint32_t)sizeof(gesso_engine_config_t), 0, NULL, 0, 0, NULL, NULL }
+  { (uint32_t)sizeof(gesso_engine_config_t), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, 0, 0 }
 
 /* [thread-safe; until destroy] Reads manifests, runs no foreign code. `config` may be
  * NULL. The environment is read here only. */

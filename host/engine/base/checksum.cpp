@@ -1,4 +1,4 @@
-#include "engine/models/checksum.hpp"
+#include "engine/base/checksum.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 
 #include "gesso/cpp/error.hpp"
 
-namespace gesso::models {
+namespace gesso::base {
 
 std::string Checksum::text() const {
   if (kind == None) return "no checksum";
@@ -88,4 +88,4 @@ std::string hash_file(const std::filesystem::path& path, Checksum::Kind kind,
   }
 }
 
-}  // namespace gesso::models
+}  // namespace gesso::base

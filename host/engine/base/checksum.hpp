@@ -1,4 +1,4 @@
-// Checksums as hubs publish them.
+// Checksums, as hubs publish them of files and manifests of libraries.
 #pragma once
 
 #include <cstddef>
@@ -9,9 +9,9 @@
 #include <span>
 #include <string>
 
-namespace gesso::models {
+namespace gesso::base {
 
-/// What a hub says that a file's content hashes to.
+/// What somebody says that a file's content hashes to.
 struct Checksum {
   enum Kind { None, Sha256, GitBlob };  // GitBlob: SHA-1 over "blob <size>\0" and the content
   Kind kind = None;
@@ -44,4 +44,4 @@ class Hasher {
 std::string hash_file(const std::filesystem::path& path, Checksum::Kind kind,
                       const std::function<void(uint64_t bytes)>& piece = {});
 
-}  // namespace gesso::models
+}  // namespace gesso::base
