@@ -24,6 +24,7 @@ constexpr const char* kExamples = R"(Examples:
   gesso bench --pipeline samples/emoji/emoji.toml      a pipeline file as it is
   gesso bench --size 512 --steps 2 --text-layers 4     full size, random weights
   gesso bench --weights models/Z-Image-Turbo --size 1024
+  gesso bench --variant z-image-turbo-fun-controlnet-union-2.1 --size 512 --control
 
 Random weights are written once, into --folder, and used again. The full model takes about 20 GB.)";
 
@@ -34,6 +35,7 @@ struct Options {
   std::string memory, storage;
   double vram_limit = -1;  // GiB; negative: as the file says
   uint32_t size = 0, steps = 0, text_layers = 0, lora_rank = 0;
+  bool control = false;
 };
 
 fs::path cache_folder() {
@@ -72,6 +74,7 @@ class Bench {
     describe(chosen, request, result);
     evaluate(chosen, report, finish(measuring), result);
     if (!lora_.empty()) result["lora"] = measure_lora(pipeline, report);
+    if (options_.control) result["control"] = measure_control(pipeline, report, job.next());
     if (!folder_.empty()) result["folder"] = folder_;
     return result;
   }
@@ -146,20 +149,31 @@ class Bench {
     return steps.empty() ? 0 : steps[steps.size() / 2];
   }
 
-  /// The same run with the LoRA, and once more without it: machines drift.
   json measure_lora(app::Pipeline& pipeline, const json& before) {
     pipeline.add_adapter(lora_);
     app::Job with = pipeline.generate(values(), progress_);
     const json report = finish(with);
     pipeline.remove_adapter(fs::path(lora_).stem().string());
+    json measured = compare(pipeline, before, report);
+    measured["rank"] = options_.lora_rank;
+    measured["targets"] = report.at("adapters").at(0).at("targets");
+    return measured;
+  }
+
+  /// With the picture that was made as the control map: what is on it costs nothing.
+  json measure_control(app::Pipeline& pipeline, const json& before, const app::Picture& picture) {
+    app::Job with =
+        pipeline.generate(values(), progress_, {{"controlnet_inputs.0.image", &picture}});
+    return compare(pipeline, before, finish(with));
+  }
+
+  /// A step of a run with something against those before it and after it: machines drift.
+  json compare(app::Pipeline& pipeline, const json& before, const json& with) {
     app::Job without = pipeline.generate(values(), progress_);
     const double plain = (median_step(before) + median_step(finish(without))) / 2;
-    const json& adapter = report.at("adapters").at(0);
-    return {{"rank", options_.lora_rank},
-            {"targets", adapter.at("targets")},
-            {"seconds_per_step", median_step(report)},
+    return {{"seconds_per_step", median_step(with)},
             {"seconds_per_step_without", plain},
-            {"ratio", plain > 0 ? median_step(report) / plain : 0}};
+            {"ratio", plain > 0 ? median_step(with) / plain : 0}};
   }
 
   /// Waits for the end, minding Ctrl-C.
@@ -238,6 +252,8 @@ void add_bench(CLI::App& app, const Common& common) {
       ->add_option("--lora-rank", options->lora_rank,
                    "Measures a step with a synthetic LoRA of this rank, too")
       ->type_name("R");
+  bench->add_flag("--control", options->control,
+                  "Measures a step with a control picture, too; the variant has a ControlNet");
   bench->add_option("--dtype", options->dtype, "What is computed in")
       ->check(CLI::IsMember({"bf16", "f32"}));
   bench

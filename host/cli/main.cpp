@@ -1,6 +1,7 @@
 // The program gesso: everything it does, it does by the C API of libgesso.
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <exception>
 
 #include "cli/commands.hpp"
@@ -74,9 +75,14 @@ int parse_and_run(CLI::App& app, int argc, char** argv) {
   }
 }
 
+/// libtorch, which is loaded later, then asks for large pages: a tensor of many megabytes costs few
+/// page faults. What the user has set stays.
+void use_large_pages() { ::setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0); }
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  use_large_pages();
   end_on_interrupt();
   CLI::App app("Pictures from text, with models as plugins", "gesso");
   app.footer(kExamples);

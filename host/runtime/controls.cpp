@@ -68,6 +68,9 @@ Controls::Controls(const Run& run, const std::vector<Tile>& tiles) {
   for (size_t i = 0; i < inputs.size(); ++i) {
     run.begin("encode", "codec");
     contexts.push_back(control_context(run, inputs[i], i));
+    check_covers(contexts.back(), tiles,
+                 fmt::format("{}: the context of {}", label(i),
+                             run.parts.get(inputs[i].controlnet).plan().info->id));
   }
   for (size_t tile = 0; tile < tiles.size(); ++tile) {
     for (size_t i = 0; i < inputs.size(); ++i) {

@@ -5,7 +5,12 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/TensorOperators.h>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+
+#include "gesso/cpp/error.hpp"
 
 namespace gesso::runtime {
 namespace {
@@ -43,6 +48,17 @@ std::vector<Tile> tiles_of(int64_t height, int64_t width, int64_t size, int64_t 
 
 at::Tensor cut(const at::Tensor& whole_CHW, const Tile& tile) {
   return whole_CHW.narrow(1, tile.top, tile.height).narrow(2, tile.left, tile.width).contiguous();
+}
+
+void check_covers(const at::Tensor& whole_CHW, const std::vector<Tile>& tiles,
+                  const std::string& what) {
+  const Tile& last = tiles.back();
+  const int64_t height = last.top + last.height, width = last.left + last.width;
+  if (whole_CHW.dim() == 3 && whole_CHW.size(1) == height && whole_CHW.size(2) == width) return;
+  throw Error(Status::Incompatible,
+              fmt::format("{}: expected C x {} x {}, the size of the latents; found {}. Does the "
+                          "plugin count in other cells than the codec?",
+                          what, height, width, fmt::join(whole_CHW.sizes().vec(), " x ")));
 }
 
 Blend::Blend(const at::Tensor& like_CHW, int64_t overlap)

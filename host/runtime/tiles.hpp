@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <string>
 #include <vector>
 
 namespace gesso::runtime {
@@ -21,6 +22,11 @@ std::vector<Tile> tiles_of(int64_t height, int64_t width, int64_t size, int64_t 
                            int64_t unit);
 
 at::Tensor cut(const at::Tensor& whole_CHW, const Tile& tile);
+
+/// @throws Error Incompatible unless `whole_CHW` is as high and wide as the tiles together; `what` is
+/// the tensor's name and its maker's
+void check_covers(const at::Tensor& whole_CHW, const std::vector<Tile>& tiles,
+                  const std::string& what);
 
 /// Sums up parts, each with a weight that falls off linearly over `overlap` towards its edges.
 class Blend {

@@ -87,6 +87,36 @@ class Fetching(ProgramTest):
         self.gesso("run", "style.toml", *TINY, "--out", "a.png", **environment)
         self.assertTrue((self.folder / "models/org/style/style.safetensors").exists())
 
+    def test_training_fetches_too(self):
+        pictures = self.folder / "data"
+        tiny_models.write_png(pictures / "a.png", 32, 32, lambda x, y: (x * 8, y * 8, 90))
+        self.write("data/metadata.csv", "image,prompt\na.png,a key\n")
+        self.write("train.toml", 'model = "Z-Image-Turbo"\n[components.text_encoder]\ntoken_ids_modulo_vocab = true\n'
+                   '[train]\ndataset_base_path = "data"\ndataset_metadata_path = "data/metadata.csv"\nlora_base_model = "dit"\n'
+                   'lora_rank = 2\nmax_steps = 1\noutput_path = "out"\nheight = 32\nwidth = 32\ndataset_num_workers = 0\n')
+        environment = self.hub.environment(HOME=str(self.folder), HF_HOME=str(self.folder / "hf"))
+        text = self.gesso("train", "train.toml", "--set", "skip_download=true", code=2, **environment).stderr
+        self.assertIn("not on this machine", text)
+        self.assertEqual(self.requests(), [])
+        done = self.gesso("train", "train.toml", **environment)
+        self.assertIn(f"fetching {TURBO}:transformer/*.safetensors", done.stderr)
+        self.assertTrue((self.folder / "out/step-1.safetensors").exists())
+        before = len(self.hub.requests)
+        self.gesso("train", "train.toml", "--set", "output_path=again", **environment)
+        self.assertEqual(len(self.hub.requests), before)
+
+    def test_images_to_lora_fetches_too(self):
+        for model in (path for owner in self.models.iterdir() for path in owner.iterdir()):
+            for path in model.rglob("*"):
+                if path.is_file():
+                    self.hub.add(f"{model.parent.name}/{model.name}", str(path.relative_to(model)), path.read_bytes())
+        tiny_models.write_png(self.folder / "a.png", 32, 32, lambda x, y: (x * 8, y * 8, 90))
+        self.write("i2l.toml", 'model = "Z-Image-i2L"\ndtype = "f32"\n')
+        environment = self.hub.environment(HOME=str(self.folder), HF_HOME=str(self.folder / "hf"))
+        done = self.gesso("image2lora", "i2l.toml", "a.png", "--out", "a.safetensors", **environment)
+        self.assertIn("fetching DiffSynth-Studio/General-Image-Encoders:DINOv3", done.stderr)
+        self.assertTrue((self.folder / "a.safetensors").exists())
+
     def test_model_and_variant_are_the_same(self):
         text = self.run_pipeline(head='variant = "Z-Image"\n', code=2).stderr
         self.assertIn("model: the same as variant", text)

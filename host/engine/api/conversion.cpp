@@ -33,21 +33,21 @@ struct Request {
 
 void warn_of(const weights::ConvertResult& result, const std::string& format, Job& job) {
   if (!result.left.empty()) {
-    warn(job, left_as_they_are(result.left, format));
+    job.warn(left_as_they_are(result.left, format));
   }
   if (!result.left_out.empty()) {
-    warn(job,
-         fmt::format("{} tensors that the component does not use are left out; the first is {}",
-                     result.left_out.size(), result.left_out.front()));
+    job.warn(fmt::format("{} tensors that the component does not use are left out; the first is {}",
+                         result.left_out.size(), result.left_out.front()));
   }
   if (result.requantised > 0) {
-    warn(job, fmt::format("{} weights were quantised already: errors add up; the original file "
-                          "gives a better result",
-                          result.requantised));
+    job.warn(
+        fmt::format("{} weights were quantised already: errors add up; the original file "
+                    "gives a better result",
+                    result.requantised));
   }
   if (result.decoded > 0) {
-    warn(job, fmt::format("{} weights were decoded, because the file cannot hold their blocks",
-                          result.decoded));
+    job.warn(fmt::format("{} weights were decoded, because the file cannot hold their blocks",
+                         result.decoded));
   }
 }
 

@@ -115,6 +115,13 @@ void Job::stop() {
 
 void Job::emit(const runtime::Event& event) { sink_({event, Status::Ok, nullptr}); }
 
+void Job::warn(const std::string& text) {
+  runtime::Event event;
+  event.type = runtime::Event::Warning;
+  event.text = text;
+  emit(event);
+}
+
 void Job::add_result(image::Image&& picture, uint64_t number, uint64_t total) {
   JobEvent event;
   event.picture = std::make_shared<const image::Image>(std::move(picture));

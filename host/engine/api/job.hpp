@@ -60,6 +60,7 @@ class Job {
 
   // For the body.
   void emit(const runtime::Event& event);
+  void warn(const std::string& text);
   void add_result(image::Image&& picture, uint64_t number, uint64_t total);
   /// @throws Error Cancelled when that was asked for
   void check_cancelled() const;

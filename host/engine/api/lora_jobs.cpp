@@ -55,7 +55,7 @@ config::AdapterPlan plan_of(const LoraInput& lora, const LoraWork& work, bool al
 void tell_unmatched(const OpenedLora& lora, const std::string& component, Job& job) {
   const std::string remark =
       config::tell_unmatched(lora.plan, component, lora.file->keys(), lora.file->unmatched());
-  if (!remark.empty()) warn(job, remark);
+  if (!remark.empty()) job.warn(remark);
 }
 
 /// The component whose weights most keys of the files are for, and the files, opened for it.
@@ -169,9 +169,10 @@ json write(const LoraWork& work, const std::vector<LoraModule>& modules,
                             progress.show(done, total, name);
                           });
   if (written.rounded > 0) {
-    warn(work.job, fmt::format("{} of {} modules: up parts were multiplied by alpha / rank and "
-                               "rounded; format f32 keeps more digits",
-                               written.rounded, written.modules));
+    work.job.warn(
+        fmt::format("{} of {} modules: up parts were multiplied by alpha / rank and "
+                    "rounded; format f32 keeps more digits",
+                    written.rounded, written.modules));
   }
   std::set<int64_t> ranks;
   for (const LoraModule& module : modules) ranks.insert(module.rank);
@@ -222,13 +223,6 @@ bool same_values(const weights::StoredWeight& a, const weights::StoredWeight& b)
 }
 
 }  // namespace
-
-void warn(Job& job, const std::string& text) {
-  runtime::Event event;
-  event.type = runtime::Event::Warning;
-  event.text = text;
-  job.emit(event);
-}
 
 bool is_adapter(const weights::WeightSet& set, const registry::Registry& registry) {
   return registry::adapter_for(set.names(), registry) != nullptr;
@@ -326,9 +320,10 @@ json extract_lora(const LoraWork& work, const weights::WeightSet& tuned_set, con
   }
   json report = write(work, modules, *found.component, canonical, {{"format", "pt"}}, options);
   if (!left_out.empty()) {
-    warn(work.job, fmt::format("{} weights that are no matrices differ, too; no LoRA holds them; "
-                               "the first is {}",
-                               left_out.size(), left_out.front().get<std::string>()));
+    work.job.warn(
+        fmt::format("{} weights that are no matrices differ, too; no LoRA holds them; "
+                    "the first is {}",
+                    left_out.size(), left_out.front().get<std::string>()));
   }
   report["from"] = {{"layout", found.match.layout}, {"prefix", found.match.prefix}};
   report["error"] = sum->relative();

@@ -57,7 +57,4 @@ nlohmann::json convert_loras(const LoraWork& work, const std::vector<LoraInput>&
 nlohmann::json extract_lora(const LoraWork& work, const weights::WeightSet& tuned,
                             const std::filesystem::path& base, const LoraOptions& options);
 
-/// A warning among the events of the job.
-void warn(Job& job, const std::string& text);
-
 }  // namespace gesso::api

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/api/job_values.hpp"
 #include "engine/base/atomic_file.hpp"
-#include "engine/base/suggest.hpp"
 #include "engine/weights/synthesize.hpp"
 
 namespace gesso::api {
@@ -34,35 +34,6 @@ struct Part {
   weights::Dimensions dimensions;
   json config;
 };
-
-void check_keys(const json& values) {
-  const std::vector<std::string> known{"variant", "folder", "text_layers", "tokenizer",
-                                       "lora_rank"};
-  for (const auto& [key, value] : values.items()) {
-    if (std::ranges::find(known, key) != known.end()) continue;
-    throw Error(Status::InvalidArgument, fmt::format("synthesize: unknown value \"{}\"{}", key,
-                                                     base::did_you_mean(key, known)));
-  }
-}
-
-std::string text(const json& values, const char* key, bool required) {
-  if (!values.contains(key) && !required) return {};
-  if (!values.contains(key) || !values[key].is_string() || values[key] == "") {
-    throw Error(Status::InvalidArgument,
-                fmt::format("synthesize: the value \"{}\" must be a text", key));
-  }
-  return values[key];
-}
-
-/// 0 when it is not given.
-int64_t count(const json& values, const char* key) {
-  const json value = values.value(key, json(0));
-  if (!value.is_number_integer() || (values.contains(key) && value.get<int64_t>() < 1)) {
-    throw Error(Status::InvalidArgument,
-                fmt::format("synthesize: the value \"{}\" must be an integer of at least 1", key));
-  }
-  return value;
-}
 
 /// The file's own names for the number of layers follow the one that the caller wants.
 void set_layers(Part& part, int64_t count) {
@@ -176,13 +147,16 @@ json write_all(const Request& request, const std::vector<Part>& parts, Job& job)
 
 }  // namespace
 
-Job::Body synthesis(std::shared_ptr<registry::Registry> registry, const json& values) {
-  check_keys(values);
-  std::string tokenizer = text(values, "tokenizer", false);
+Job::Body synthesis(std::shared_ptr<registry::Registry> registry, const json& values_json) {
+  constexpr int64_t kMost = 65536;
+  const JobValues values("synthesize", values_json,
+                         {"variant", "folder", "text_layers", "tokenizer", "lora_rank"});
+  std::string tokenizer = values.text("tokenizer");
   if (!tokenizer.empty()) tokenizer = fs::absolute(tokenizer).string();
-  const Request request{&registry->variant(text(values, "variant", true)),
-                        fs::absolute(text(values, "folder", true)), count(values, "text_layers"),
-                        count(values, "lora_rank"), tokenizer};
+  const Request request{&registry->variant(values.text("variant", JobValues::Required)),
+                        fs::absolute(values.text("folder", JobValues::Required)),
+                        values.integer("text_layers", 0, 0, kMost),
+                        values.integer("lora_rank", 0, 0, kMost), tokenizer};
   std::vector<Part> parts = parts_of(*registry, request);
   return [registry = std::move(registry), request, parts = std::move(parts)](Job& job) {
     return write_all(request, parts, job);

@@ -37,6 +37,16 @@ TEST_CASE("parts cut out of a whole blend into the whole") {
   CHECK((blend.result() - whole).abs().max().item<float>() < 1e-3f);
 }
 
+TEST_CASE("what is not as large as its tiles together is told with both sizes") {
+  const auto tiles = tiles_of(30, 22, 16, 4, 2);
+  check_covers(at::zeros({33, 30, 22}), tiles, "context");
+  CHECK_THROWS_WITH(
+      check_covers(at::zeros({33, 15, 22}), tiles, "context"),
+      doctest::Contains(
+          "context: expected C x 30 x 22, the size of the latents; found 33 x 15 x 22"));
+  CHECK_THROWS(check_covers(at::zeros({30, 22}), tiles, "context"));
+}
+
 TEST_CASE("where two parts overlap, the nearer one counts more") {
   const at::Tensor whole = at::zeros({1, 4, 28});
   const auto tiles = tiles_of(4, 28, 16, 4, 2);
