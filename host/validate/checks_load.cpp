@@ -136,11 +136,14 @@ void cycles(Context& c) {
     if (Clock::now() - start > kLongest) skip("a load takes more than {} ms", kLongest.count());
   }
   const uint64_t before = heap_bytes();
+  const size_t mapped = mapping_count();
   for (int i = 0; i < kLoads; ++i) load_once(copy);
   const uint64_t after = heap_bytes();
   const uint64_t grown = after > before ? (after - before) / kLoads : 0;
   expect(grown <= kAllowed, "{} loads left {} bytes behind, {} a load", kLoads, after - before,
          grown);
+  expect(mapping_count() < mapped + kLoads / 10, "{} loads left {} mappings behind", kLoads,
+         mapping_count() - mapped);
   if (void* stays = dlopen(copy.path().c_str(), RTLD_NOW | RTLD_NOLOAD)) {
     dlclose(stays);
     skip("it stays loaded when it is closed");

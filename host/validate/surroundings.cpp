@@ -8,6 +8,7 @@
 #include <clocale>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include "engine/registry/fp_control.hpp"
 
@@ -57,6 +58,13 @@ std::string Surroundings::difference(const Surroundings& later) const {
 uint64_t heap_bytes() {
   const struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd;
+}
+
+size_t mapping_count() {
+  std::ifstream maps("/proc/self/maps");
+  size_t count = 0;
+  for (std::string line; std::getline(maps, line);) ++count;
+  return count;
 }
 
 }  // namespace gesso::validate

@@ -19,5 +19,7 @@ class Surroundings {
 
 /// Bytes of the heap that are in use now; 0 where that is not known.
 uint64_t heap_bytes();
+/// Pieces of memory that are mapped now.
+size_t mapping_count();
 
 }  // namespace gesso::validate

@@ -31,6 +31,8 @@ class PluginsOfThisTree(unittest.TestCase):
                 self.assertEqual([c for c in report["checks"] if c["status"] == "fail"], [])
                 self.assertEqual(done.returncode, 0)
                 self.assertGreater(report["passed"], 40)
+                self.assertIn("load.cycles", {c["check"] for c in report["checks"]
+                                              if c["status"] == "pass"})
 
 
 # Which library has the faults of a group: "none" has those of the kinds that are not listed.
