@@ -55,9 +55,10 @@ class Probe : public Component<Probe, ModuleInterface> {
 class ProbeHost {
  public:
   ProbeHost(bool is_checked, gesso_weights* weights)
-      : watcher_(std::make_shared<checking::Watcher>([this](int32_t level, const std::string& text) {
-          if (level >= GESSO_LOG_WARNING) problems.push_back(text);
-        })) {
+      : watcher_(
+            std::make_shared<checking::Watcher>([this](int32_t level, const std::string& text) {
+              if (level >= GESSO_LOG_WARNING) problems.push_back(text);
+            })) {
     const gesso_plugin_t* plugin = nullptr;
     ErrorText error;
     gesso::check(Plugin<Probe>::entry(&host_, &plugin, &error.error, "org.test", "1", "v", "l"),

@@ -11,9 +11,7 @@ const void* watched(Component& component, Copy<Table>& copy, const void* real) {
   const std::lock_guard lock(component.mutex);
   if (copy.real == real) return &copy.table;
   copy.real = static_cast<const Table*>(real);
-  const auto size = std::min<uint32_t>(copy.real->struct_size, sizeof(Table));
-  std::memcpy(&copy.table, real, size);
-  copy.table.struct_size = size;
+  copy.table = copy_of(*copy.real);
   replace_functions(copy.table);
   return &copy.table;
 }
@@ -100,7 +98,7 @@ gesso_status_t create(std::shared_ptr<Watcher> watcher, const gesso_plugin_t& pl
                       gesso_error_t* error) {
   auto& component = *new Component(
       watcher, fmt::format("plugin {}, component {}", plugin.id ? plugin.id : "?", id), host);
-  component.host.table = host;
+  component.host.table = copy_of(host);
   replace_functions(component.host.table);
   FencedError fenced(error);
   const gesso_status_t status =
@@ -113,7 +111,7 @@ gesso_status_t create(std::shared_ptr<Watcher> watcher, const gesso_plugin_t& pl
     *out = nullptr;
     return status;
   }
-  component.table = *component.real;
+  component.table = copy_of(*component.real);
   component.table.self = &component;
   replace_functions(component.table);
   watcher->add(component);

@@ -1,4 +1,5 @@
-// Memory with a fence behind it: whoever writes too far is found.
+// Copies of what the other side gave; memory with a fence behind it, so that whoever writes too far
+// is found.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +9,15 @@
 #include "gesso/status.h"
 
 namespace gesso::checking {
+
+/// As far as its writer filled it; the rest is 0.
+template <class Struct>
+Struct copy_of(const Struct& from) {
+  Struct to{};
+  std::memcpy(&to, &from, std::min<size_t>(from.struct_size, sizeof to));
+  to.struct_size = std::min<uint32_t>(from.struct_size, sizeof to);
+  return to;
+}
 
 class Fence {
  public:
@@ -34,7 +44,7 @@ class FencedError {
   explicit FencedError(gesso_error_t* to)
       : to_(to), text_(to ? to->text : nullptr, to && to->text ? to->capacity : 0) {
     if (!to_) return;
-    own_ = *to_;
+    own_ = copy_of(*to_);
     if (to_->text) own_.text = static_cast<char*>(text_.data());
   }
   FencedError(const FencedError&) = delete;

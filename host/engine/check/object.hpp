@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/check/fence.hpp"
 #include "engine/check/rules.hpp"
 
 namespace gesso::checking {
@@ -64,7 +65,7 @@ struct Object {
 template <class Table>
 struct Handle : Object {
   Handle(Component& owner, const Table& from, std::string misuse)
-      : Object(owner), table(from), real(&from), misuse(std::move(misuse)) {}
+      : Object(owner), table(copy_of(from)), real(&from), misuse(std::move(misuse)) {}
   std::string broken(When) const override { return ended ? misuse : ""; }
   Table table;
   const Table* real;

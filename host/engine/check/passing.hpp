@@ -7,7 +7,6 @@
 #include <cstring>
 
 #include "engine/check/component.hpp"
-#include "engine/check/fence.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::checking {
@@ -201,7 +200,7 @@ struct Passed<Way::In, const gesso_bundle_t*> {
     for (gesso_item_t& item : items) {
       item.tensor = tensors.lend(start.visit.component(), item.tensor);
     }
-    bundle = *from;
+    bundle = copy_of(*from);
     bundle.items = items.data();
   }
   const gesso_bundle_t* get() const { return from ? &bundle : nullptr; }
@@ -219,7 +218,7 @@ struct Passed<Way::In, const gesso_run_t*> {
         inputs({start.visit, from ? from->inputs : nullptr}),
         outputs({start.visit, from ? from->outputs : nullptr}) {
     if (!from) return;
-    run = *from;
+    run = copy_of(*from);
     run.inputs = inputs.get();
     run.outputs = outputs.get();
   }
@@ -238,7 +237,7 @@ template <>
 struct Passed<Way::In, const gesso_setup_t*> {
   explicit Passed(Start<const gesso_setup_t*> start) : from(start.value) {
     if (!from) return;
-    setup = *from;
+    setup = copy_of(*from);
     LentWeights& lent = start.visit.component().weights;
     lent.real = setup.weights;
     if (setup.weights) setup.weights = reinterpret_cast<gesso_weights_t*>(&lent);

@@ -241,9 +241,9 @@ gesso_component_t* Registry::create(std::string_view component_id, const gesso_h
   const std::string where =
       fmt::format("plugin {}: create \"{}\"", plugin.library.string(), info.id);
   const gesso_status_t status =
-      state_->watcher
-          ? checking::create(state_->watcher, table, *host, info.id.c_str(), &instance, &error.error)
-          : table.create(&table, host, info.id.c_str(), &instance, &error.error);
+      state_->watcher ? checking::create(state_->watcher, table, *host, info.id.c_str(), &instance,
+                                         &error.error)
+                      : table.create(&table, host, info.id.c_str(), &instance, &error.error);
   gesso::check(status, error, where);
   if (!instance) throw Error(Status::Internal, where + ": succeeded, but gave no component");
   if (!GESSO_HAS(gesso_component_t, instance, destroy) || !instance->prepare ||

@@ -162,7 +162,7 @@ Bench::Bench() {
     return static_cast<Bench*>(c->data)->is_cancelled;
   };
   REQUIRE(checking::create(watcher, Toy::plugin(), host_, "org.test.toy.all", &component,
-                        &text.error) == GESSO_STATUS_OK);
+                           &text.error) == GESSO_STATUS_OK);
 }
 
 Bench::~Bench() {
