@@ -216,11 +216,18 @@ class Runs(BallsTest):
         made = tiny_models.read_bf16(trained / "step-2.safetensors")
         self.assertTrue(any(made["module_dict.layers___0___attention___to_q.lora_b"][1]))
         i2l = self.folder / "emoji/i2l"
-        self.gesso("image2lora", train / "i2l.toml", self.folder / "blue.png", "--set",
-                   f"components.image2lora.path={trained / 'step-2.safetensors'}", "--out", self.folder / "blue.safetensors")
-        self.gesso("run", DEMO.parent / "base.toml", "--lora", self.folder / "blue.safetensors", "--set",
-                   "num_inference_steps=1", "--out", self.folder / "a-{index}.png")
-        self.assertTrue((i2l / "dinov3/config.json").exists())
+        self.write("draw.toml", f"""extends = "{DEMO.parent / 'base.toml'}"
+variant = "ZImage-i2L-v2"
+components.siglip2_image_encoder.path = "{i2l / 'siglip2'}"
+components.dinov3_image_encoder.path = "{i2l / 'dinov3'}"
+components.image2lora.path = "{trained / 'step-2.safetensors'}"
+[generate]
+prompt = "a castle"
+num_inference_steps = 1
+cfg_scale = 1.0
+image2lora_images = ["blue.png"]
+""")
+        self.gesso("run", "draw.toml", "--out", "a.png")
 
     def test_a_model_from_nothing_is_trained_and_draws(self):
         """The one command: codec, then transformer and text encoder, from random weights."""
