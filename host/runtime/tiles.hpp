@@ -23,8 +23,8 @@ std::vector<Tile> tiles_of(int64_t height, int64_t width, int64_t size, int64_t 
 
 at::Tensor cut(const at::Tensor& whole_CHW, const Tile& tile);
 
-/// @throws Error Incompatible unless `whole_CHW` is as high and wide as the tiles together; `what` is
-/// the tensor's name and its maker's
+/// @throws Error Incompatible unless `whole_CHW` is as high and wide as the tiles together; `what`
+/// is the tensor's name and its maker's
 void check_covers(const at::Tensor& whole_CHW, const std::vector<Tile>& tiles,
                   const std::string& what);
 
