@@ -4,7 +4,7 @@
 
 #include <fstream>
 
-#include "engine/models/checksum.hpp"
+#include "engine/base/checksum.hpp"
 #include "temporary_folder.hpp"
 
 using namespace gesso::models;
