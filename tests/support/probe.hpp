@@ -59,15 +59,9 @@ class ProbeHost {
             std::make_shared<checking::Watcher>([this](int32_t level, const std::string& text) {
               if (level >= GESSO_LOG_WARNING) problems.push_back(text);
             })) {
-    const gesso_plugin_t* plugin = nullptr;
+    component = is_checked ? checking::watch(watcher_, "org.test", Probe::info.id, host_, make)
+                           : make(&host_);
     ErrorText error;
-    gesso::check(Plugin<Probe>::entry(&host_, &plugin, &error.error, "org.test", "1", "v", "l"),
-                 error);
-    const gesso_status_t status =
-        is_checked
-            ? checking::create(watcher_, *plugin, host_, Probe::info.id, &component, &error.error)
-            : plugin->create(plugin, &host_, Probe::info.id, &component, &error.error);
-    gesso::check(status, error);
     const gesso_setup_t setup{sizeof setup, 0, nullptr, weights};
     const gesso_call_t call = call_of(error);
     check_call(component->prepare(component->self, &call, &setup), &call);
@@ -87,6 +81,8 @@ class ProbeHost {
   gesso_component_t* component = nullptr;
 
  private:
+  static gesso_component_t* make(const gesso_host_t* host) { return Instance<Probe>::create(host); }
+
   std::shared_ptr<checking::Watcher> watcher_;
   gesso_host_t host_{sizeof(gesso_host_t),
                      GESSO_ABI_MINOR,

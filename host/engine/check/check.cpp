@@ -93,30 +93,23 @@ void LentTensors::end() {
   tensors_.clear();
 }
 
-gesso_status_t create(std::shared_ptr<Watcher> watcher, const gesso_plugin_t& plugin,
-                      const gesso_host_t& host, const char* id, gesso_component_t** out,
-                      gesso_error_t* error) {
-  auto& component = *new Component(
-      watcher, fmt::format("plugin {}, component {}", plugin.id ? plugin.id : "?", id), host);
+gesso_component_t* watch(std::shared_ptr<Watcher> watcher, const std::string& plugin,
+                         const std::string& id, const gesso_host_t& host, const Make& make) {
+  auto& component =
+      *new Component(watcher, fmt::format("plugin {}, component {}", plugin, id), host);
   component.host.table = copy_of(host);
   replace_functions(component.host.table);
-  FencedError fenced(error);
-  const gesso_status_t status =
-      plugin.create(&plugin, &component.host.table, id, &component.real, fenced.get());
-  if (!fenced.finish()) {
-    watcher->problem(component.name + ": create wrote behind the capacity of the error's text");
-  }
-  if (status != GESSO_STATUS_OK || !component.real) {
+  try {
+    component.real = make(&component.host.table);
+  } catch (...) {
     component.ended = true;
-    *out = nullptr;
-    return status;
+    throw;
   }
   component.table = copy_of(*component.real);
   component.table.self = &component;
   replace_functions(component.table);
   watcher->add(component);
-  *out = &component.table;
-  return status;
+  return &component.table;
 }
 
 }  // namespace gesso::checking

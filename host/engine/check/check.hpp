@@ -2,17 +2,21 @@
 // (docs/plugins/checking.md). Who does not ask for it pays nothing: no table is touched.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "engine/check/object.hpp"
 #include "gesso/plugin.h"
 
 namespace gesso::checking {
 
-/// As `plugin.create`, but what comes back stands for the component, and it is given something that
-/// stands for the host. `host` must outlive the component.
-gesso_status_t create(std::shared_ptr<Watcher> watcher, const gesso_plugin_t& plugin,
-                      const gesso_host_t& host, const char* id, gesso_component_t** out,
-                      gesso_error_t* error);
+using Make = std::function<gesso_component_t*(const gesso_host_t* host)>;
+
+/// Has a component made for something that stands for `host`, and gives something that stands for
+/// the component. `host` must outlive it.
+/// @throws Error  what `make` throws
+gesso_component_t* watch(std::shared_ptr<Watcher> watcher, const std::string& plugin,
+                         const std::string& component, const gesso_host_t& host, const Make& make);
 
 }  // namespace gesso::checking

@@ -86,6 +86,8 @@ struct Registry::State {
   void refuse(const std::string& plugin_id, const std::string& reason);
   std::vector<ComponentInfo> components_of(const PluginInfo& plugin) const;
   const gesso_plugin_t& load(const PluginInfo& plugin, const gesso_host_t* log_to);
+  gesso_component_t* create(const PluginInfo& plugin, const ComponentInfo& info,
+                            const gesso_host_t* host);
 };
 
 void Registry::State::check_unique(const Manifest& manifest) const {
@@ -187,6 +189,21 @@ const gesso_plugin_t& Registry::State::load(const PluginInfo& plugin, const gess
   return table;
 }
 
+gesso_component_t* Registry::State::create(const PluginInfo& plugin, const ComponentInfo& info,
+                                           const gesso_host_t* host) {
+  const gesso_plugin_t& table = load(plugin, host);
+  ErrorText error;
+  gesso_component_t* instance = nullptr;
+  const std::string where =
+      fmt::format("plugin {}: create \"{}\"", plugin.library.string(), info.id);
+  check(table.create(&table, host, info.id.c_str(), &instance, &error.error), error, where);
+  if (!instance) throw Error(Status::Internal, where + ": succeeded, but gave no component");
+  if (!GESSO_HAS(gesso_component_t, instance, destroy) || !instance->prepare ||
+      !instance->get_interface)
+    throw Error(Status::Internal, where + ": its table lacks prepare, get_interface or destroy");
+  return instance;
+}
+
 Registry::Registry(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Registry::~Registry() = default;
 
@@ -232,24 +249,13 @@ gesso_component_t* Registry::create(std::string_view component_id, const gesso_h
   if (!host) throw Error(Status::InvalidArgument, "create: a component needs a host");
   const ComponentInfo& info = component(component_id);
   const PluginInfo& plugin = *find(plugins(), info.plugin_id);
-  if (isolated || names(state_->isolation.ids, info))
-    return create_isolated(plugin, info, state_->isolation, host);
-  const gesso_plugin_t& table = state_->load(plugin, host);
-
-  ErrorText error;
-  gesso_component_t* instance = nullptr;
-  const std::string where =
-      fmt::format("plugin {}: create \"{}\"", plugin.library.string(), info.id);
-  const gesso_status_t status =
-      state_->watcher ? checking::create(state_->watcher, table, *host, info.id.c_str(), &instance,
-                                         &error.error)
-                      : table.create(&table, host, info.id.c_str(), &instance, &error.error);
-  gesso::check(status, error, where);
-  if (!instance) throw Error(Status::Internal, where + ": succeeded, but gave no component");
-  if (!GESSO_HAS(gesso_component_t, instance, destroy) || !instance->prepare ||
-      !instance->get_interface)
-    throw Error(Status::Internal, where + ": its table lacks prepare, get_interface or destroy");
-  return instance;
+  const bool is_apart = isolated || names(state_->isolation.ids, info);
+  const auto make = [&](const gesso_host_t* seen) {
+    return is_apart ? create_isolated(plugin, info, state_->isolation, seen)
+                    : state_->create(plugin, info, seen);
+  };
+  return state_->watcher ? checking::watch(state_->watcher, plugin.id, info.id, *host, make)
+                         : make(host);
 }
 
 void Registry::load_all() {

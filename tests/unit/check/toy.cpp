@@ -83,15 +83,8 @@ const void* GESSO_CALL get_interface(void*, const char* name) {
   return nullptr;
 }
 void GESSO_CALL destroy(void*) { ++Toy::now->destroyed; }
-gesso_component_t component{
+gesso_component_t table{
     sizeof(gesso_component_t), 0, &self, nullptr, prepare, get_interface, destroy};
-
-gesso_status_t GESSO_CALL create(const gesso_plugin_t*, const gesso_host_t* host, const char*,
-                                 gesso_component_t** out, gesso_error_t*) {
-  Toy::now->host = host;
-  *out = &component;
-  return GESSO_STATUS_OK;
-}
 
 // The host.
 Bench& of(const gesso_host_t* host) { return *static_cast<Bench*>(host->data); }
@@ -129,19 +122,9 @@ const void* GESSO_CALL get_service(const gesso_host_t*, const char* name) {
 
 }  // namespace
 
-const gesso_plugin_t& Toy::plugin() {
-  static const gesso_plugin_t table{sizeof(gesso_plugin_t),
-                                    GESSO_ABI_MINOR,
-                                    "org.test.toy",
-                                    "1",
-                                    "v",
-                                    "l",
-                                    nullptr,
-                                    0,
-                                    create,
-                                    nullptr,
-                                    nullptr};
-  return table;
+gesso_component_t* Toy::create(const gesso_host_t* host) {
+  now->host = host;
+  return &table;
 }
 
 Bench::Bench() {
@@ -161,8 +144,7 @@ Bench::Bench() {
   call.cancelled = [](const gesso_call_t* c) -> int32_t {
     return static_cast<Bench*>(c->data)->is_cancelled;
   };
-  REQUIRE(checking::create(watcher, Toy::plugin(), host_, "org.test.toy.all", &component,
-                           &text.error) == GESSO_STATUS_OK);
+  component = checking::watch(watcher, "org.test.toy", "org.test.toy.all", host_, Toy::create);
 }
 
 Bench::~Bench() {

@@ -34,7 +34,7 @@ struct Toy {
   const gesso_weights_service_t& weights_service() const {
     return *static_cast<const gesso_weights_service_t*>(host->get_service(host, GESSO_WEIGHTS_ID));
   }
-  static const gesso_plugin_t& plugin();
+  static gesso_component_t* create(const gesso_host_t* host);
 };
 
 /// A component of the toy under watch, its host, and what was told.
