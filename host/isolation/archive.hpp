@@ -140,7 +140,7 @@ class Reader {
  public:
   static constexpr bool kReads = true;
   Reader(const Message& message, Pool& pool, TensorSource& source)
-      : left_(message.fields), pool_(&pool), source_(source) {}
+      : left_(message.fields), pool_(&pool), source_(&source) {}
 
   /// @throws Error  BadData, as all functions here, when the field is of another kind
   template <class T>
@@ -164,11 +164,9 @@ class Reader {
   /// A text that may be NULL.
   void maybe(const char*& text) { text = is_null() ? nullptr : pool_->text(next<Bytes>("a text")); }
   void operator()(DLDataType& type) { pod(type); }
-  void operator()(gesso_tensor_t*& tensor) {
-    tensor = is_null() ? nullptr : pool_->own(source_.tensor(next<TensorField>("a tensor")));
-  }
+  void operator()(gesso_tensor_t*& tensor) { tensor = pool_->own(take_tensor()); }
   /// A tensor that is the caller's from now on.
-  Tensor take_tensor() { return source_.tensor(next<TensorField>("a tensor")); }
+  Tensor take_tensor() { return source_->tensor(next<TensorField>("a tensor")); }
   template <class T>
   void pod(T& value) {
     const Bytes bytes = next<Bytes>("bytes");
@@ -215,7 +213,9 @@ class Reader {
   }
   /// From now on what structs point to lives there.
   void keep_in(Pool& pool) { pool_ = &pool; }
-  gesso_weights_t* weights() { return source_.weights(); }
+  /// From now on tensors come from there.
+  void take_from(TensorSource& source) { source_ = &source; }
+  gesso_weights_t* weights() { return source_->weights(); }
 
  private:
   bool is_null() {
@@ -256,7 +256,7 @@ class Reader {
 
   std::span<const Field> left_;
   Pool* pool_;
-  TensorSource& source_;
+  TensorSource* source_;
 };
 
 }  // namespace gesso::isolation

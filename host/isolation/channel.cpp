@@ -60,18 +60,23 @@ void Channel::send(std::span<const std::byte> message, std::span<const int> file
   }
 }
 
-void Channel::wait(const std::function<void()>& idle) const {
+void Channel::wait(const std::function<void()>& idle) {
+  using Clock = std::chrono::steady_clock;
   for (;;) {
     pollfd ready{socket_.get(), POLLIN, 0};
     const int count = ::poll(&ready, 1, idle ? kIdleMs : -1);
-    if (count > 0) return;
     if (count < 0 && errno != EINTR) throw Closed{};
-    if (idle) idle();
+    // Also while it talks without end.
+    if (idle && Clock::now() - idled_ > std::chrono::milliseconds(kIdleMs)) {
+      idled_ = Clock::now();
+      idle();
+    }
+    if (count > 0) return;
   }
 }
 
 void Channel::read(std::span<std::byte> out, std::vector<Descriptor>* files,
-                   const std::function<void()>& idle) const {
+                   const std::function<void()>& idle) {
   while (!out.empty()) {
     wait(idle);
     Control control{};

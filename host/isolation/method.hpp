@@ -50,6 +50,21 @@ class ViewWriter {
                      std::vector<int>& files) = 0;
 };
 
+/// Copies of what another source finds.
+class CopyingSource : public TensorSource {
+ public:
+  explicit CopyingSource(TensorSource& from) : from_(from) {}
+  Tensor tensor(const TensorField& field) override {
+    const Tensor found = from_.tensor(field);
+    Tensor copy = Tensor::empty(field.dtype, field.shape);
+    if (field.bytes > 0) std::memcpy(copy.dl().data, found.dl().data, field.bytes);
+    return copy;
+  }
+
+ private:
+  TensorSource& from_;
+};
+
 /// What a service needs besides the message.
 struct Served {
   void* self;  // first argument of the real function
@@ -58,6 +73,7 @@ struct Served {
   /// The request under way as the real function sees it; its error is set by the service.
   std::function<gesso_call_t(uint32_t flags, uint32_t thread_limit)> make_call;
   ViewWriter* views = nullptr;
+  Pool* kept = nullptr;      // lives as long as the component
   std::vector<int> files{};  // that go along with the reply
 };
 
@@ -163,6 +179,22 @@ struct InList : Part {
     void ready(const Slots& slots) {
       if (count != static_cast<uint64_t>(std::get<Count>(slots).value))
         throw Error(Status::BadData, "a list of another length than it says");
+    }
+  };
+};
+
+/// A list that is borrowed for longer than its call: the service keeps a copy, to its end.
+template <size_t Count>
+struct InKeptList : InList<Count> {
+  template <class A>
+  struct Slot : InList<Count>::template Slot<A> {
+    void take(Reader& in, const Served& served) {
+      if (!served.kept) throw Error(Status::BadData, "nothing is kept here");
+      CopyingSource copies(served.source);
+      in.keep_in(*served.kept);
+      in.take_from(copies);
+      in.list(this->value, this->count);
+      in.take_from(served.source);
     }
   };
 };
@@ -350,6 +382,7 @@ struct OutTensor : Part {
 
 /// A run of a module: its results leave through its sink.
 struct Run : Part {
+  static constexpr int32_t kMostItems = 1 << 16;
   template <class All>
   static void send(Writer& out, const gesso_run_t* run, const All&) {
     fields(out, const_cast<gesso_run_t&>(*run));
@@ -363,6 +396,7 @@ struct Run : Part {
       int32_t index = 0;
       in(port);
       in(index);
+      if (index < -1 || index >= kMostItems) throw Error(Status::BadData, "an item of no batch");
       Tensor tensor = in.take_tensor();
       if (!run->outputs) throw Error(Status::BadData, "results of a run that has none");
       const gesso_status_t status =
