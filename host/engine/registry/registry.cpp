@@ -83,6 +83,7 @@ struct Registry::State {
   void refuse(const std::string& plugin_id, const std::string& reason);
   std::vector<ComponentInfo> components_of(const PluginInfo& plugin) const;
   const gesso_plugin_t& load(const PluginInfo& plugin, const gesso_host_t* log_to);
+  void try_out(const PluginInfo& plugin);
 };
 
 void Registry::State::check_unique(const Manifest& manifest) const {
@@ -184,6 +185,28 @@ const gesso_plugin_t& Registry::State::load(const PluginInfo& plugin, const gess
   return table;
 }
 
+/// Loads it here, or where its components would run.
+void Registry::State::try_out(const PluginInfo& plugin) {
+  static const gesso_host_t silent{
+      sizeof(gesso_host_t),
+      GESSO_ABI_MINOR,
+      nullptr,
+      "gesso",
+      GESSO_VERSION,
+      [](const gesso_host_t*, int32_t, const char*) {},
+      [](const gesso_host_t*, const char*) -> const void* { return nullptr; }};
+  bool here = false;
+  for (const ComponentInfo& component : components_of(plugin)) {
+    if (!names(isolation.ids, component)) {
+      here = true;
+      continue;
+    }
+    gesso_component_t* made = create_isolated(plugin, component, isolation, &silent);
+    made->destroy(made->self);
+  }
+  if (here) load(plugin, nullptr);
+}
+
 Registry::Registry(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Registry::~Registry() = default;
 
@@ -249,7 +272,7 @@ void Registry::load_all() {
     const PluginInfo* plugin = find(plugins(), candidate.plugin_id);
     if (!candidate.accepted || plugin->library.empty()) continue;
     try {
-      state_->load(*plugin, nullptr);
+      state_->try_out(*plugin);
     } catch (const std::exception& error) {
       candidate.accepted = false;
       candidate.reason = error.what();
