@@ -32,7 +32,8 @@ void take_files(msghdr& message, std::vector<Descriptor>& files) {
 
 }  // namespace
 
-void Channel::send(std::span<const std::byte> message, std::span<const int> files) {
+void Channel::send(std::span<const std::byte> message, std::span<const int> files,
+                   const std::function<void()>& idle) {
   if (files.size() > kMostFiles)
     throw Error(Status::Internal, "more files than go along with a message");
   const std::lock_guard lock(sending_);
@@ -52,28 +53,37 @@ void Channel::send(std::span<const std::byte> message, std::span<const int> file
       rights->cmsg_len = CMSG_LEN(files.size_bytes());
       std::memcpy(CMSG_DATA(rights), files.data(), files.size_bytes());
     }
-    const ssize_t sent = ::sendmsg(socket_.get(), &head, MSG_NOSIGNAL);
+    const ssize_t sent = ::sendmsg(socket_.get(), &head, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) {
+      wait(POLLOUT, idle);
+      continue;
+    }
     if (sent <= 0) throw Closed{};
     first = false;
     message = message.subspan(static_cast<size_t>(sent));
   }
 }
 
-void Channel::wait(const std::function<void()>& idle) const {
+void Channel::wait(short event, const std::function<void()>& idle) {
+  using Clock = std::chrono::steady_clock;
   for (;;) {
-    pollfd ready{socket_.get(), POLLIN, 0};
+    pollfd ready{socket_.get(), event, 0};
     const int count = ::poll(&ready, 1, idle ? kIdleMs : -1);
-    if (count > 0) return;
     if (count < 0 && errno != EINTR) throw Closed{};
-    if (idle) idle();
+    // Also while it talks without end.
+    if (idle && Clock::now() - idled_ > std::chrono::milliseconds(kIdleMs)) {
+      idled_ = Clock::now();
+      idle();
+    }
+    if (count > 0) return;
   }
 }
 
 void Channel::read(std::span<std::byte> out, std::vector<Descriptor>* files,
-                   const std::function<void()>& idle) const {
+                   const std::function<void()>& idle) {
   while (!out.empty()) {
-    wait(idle);
+    wait(POLLIN, idle);
     Control control{};
     iovec part{out.data(), out.size()};
     msghdr head{};

@@ -23,9 +23,12 @@ class Channel {
  public:
   explicit Channel(Descriptor socket) : socket_(std::move(socket)) {}
 
-  /// [thread-safe] @param files  to go along, 16 at most. @throws Closed
-  void send(std::span<const std::byte> message, std::span<const int> files = {});
-  /// The next message; `idle` is called now and then while there is none, and may throw.
+  /// [thread-safe] `idle` is called now and then while the other side does not read; it may throw.
+  /// @param files  to go along, 16 at most
+  /// @throws Closed
+  void send(std::span<const std::byte> message, std::span<const int> files = {},
+            const std::function<void()>& idle = {});
+  /// The next message; `idle` is called now and then until it is whole, and may throw.
   /// @throws Closed
   /// @throws Error  BadData for a header that cannot be
   Received receive(const std::function<void()>& idle = {});
@@ -34,11 +37,12 @@ class Channel {
   int descriptor() const { return socket_.get(); }
 
  private:
-  void wait(const std::function<void()>& idle) const;
+  void wait(short event, const std::function<void()>& idle);
   void read(std::span<std::byte> out, std::vector<Descriptor>* files,
-            const std::function<void()>& idle) const;
+            const std::function<void()>& idle);
 
   Descriptor socket_;
+  std::chrono::steady_clock::time_point idled_{};
   std::mutex sending_;
 };
 

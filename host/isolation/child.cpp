@@ -115,6 +115,7 @@ class Component {
   void serve(const Message& message) {
     if (message.method == kOpen) return open(message);
     Served served{component_ ? component_->self : nullptr, the_host->memory(), session_, make_call};
+    served.kept = &kept_;
     bool found = serve_table(component_, message, served);
     each_interface([&]<class Table>() {
       if (!found && component_) found = serve_table(interface<Table>(), message, served);
@@ -170,6 +171,7 @@ class Component {
   }
 
   Session& session_;
+  Pool kept_;
   gesso_component_t* component_ = nullptr;
 };
 
@@ -189,7 +191,7 @@ SharedMemory shared(int number) {
   return SharedMemory(Descriptor(number));
 }
 
-int run() {
+[[noreturn]] void run() {
   ::fcntl(3, F_SETFD, FD_CLOEXEC);
   // The host's outgoing memory is what we read.
   SharedMemory in = shared(4), out = shared(5);
@@ -199,10 +201,12 @@ int run() {
   // The weights are the host's: the handle only has to be something.
   host.memory().set_weights(reinterpret_cast<gesso_weights_t*>(&host));
   watch(3);
-  Component component(session);
-  session.serve = [&](Answer& call) { component.serve(call.message); };
-  session.serve_all();
-  return 0;
+  {
+    Component component(session);
+    session.serve = [&](Answer& call) { component.serve(call.message); };
+    session.serve_all();
+  }
+  ::_exit(0);  // nothing else is left to do, and libraries may not like to be taken down
 }
 
 }  // namespace
@@ -215,7 +219,7 @@ Remote& remote_of(const gesso_call_t*) { return *the_host; }
 
 int main() {
   try {
-    return gesso::isolation::run();
+    gesso::isolation::run();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gesso-plugin-host: %s\n", error.what());
     return 1;

@@ -126,8 +126,10 @@ Message parse(std::span<const std::byte> bytes, uint64_t shared_bytes) {
   if (body.size() != header.bytes)
     bad(fmt::format("expected {} bytes of fields, found {}", header.bytes, body.size()));
   Message message{header.kind, header.method, {}};
-  for (Cursor cursor(body); !cursor.at_end();)
+  for (Cursor cursor(body); !cursor.at_end();) {
+    if (message.fields.size() == kMostFields) bad("more fields than a message may have");
     message.fields.push_back(read_field(cursor, shared_bytes));
+  }
   return message;
 }
 

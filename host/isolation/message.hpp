@@ -24,7 +24,8 @@ namespace gesso::isolation {
 inline constexpr uint32_t kMagic = 0x4f535347;  // "GSSO"
 inline constexpr uint16_t kVersion = 1;
 inline constexpr uint32_t kMostBytes = 64u << 20;  // of a message
-inline constexpr uint64_t kMostTensorBytes = uint64_t{16} << 30;
+inline constexpr uint32_t kMostFields = 1u << 20;
+inline constexpr uint64_t kMostTensorBytes = uint64_t{4} << 30;
 inline constexpr int32_t kMostDims = 16;
 
 enum class Kind : uint16_t {

@@ -201,12 +201,16 @@ void Proxy::restart(const gesso_call_t* under_way) {
   log(GESSO_LOG_WARNING, fmt::format("{}: its process ended; another one is started", who()));
   start();
   if (!setup_) return;
-  const gesso_status_t status = ask_prepare(under_way);
+  ErrorText text;
+  gesso_call_t call{};
+  if (under_way) call = *under_way;
+  call.struct_size = sizeof call;
+  call.error = &text.error;
+  const gesso_status_t status = ask_prepare(&call);
   if (status == GESSO_STATUS_OK) return;
-  const gesso_error_t* error = under_way ? under_way->error : nullptr;
-  const std::string text = error && error->text && error->length ? error->text : "";
   dead_ = true;
-  throw Error(static_cast<Status>(status), "prepared again: " + text);
+  throw Error(static_cast<Status>(status),
+              fmt::format("{}: prepared again after its process ended: {}", who(), text.text()));
 }
 
 gesso_status_t Proxy::ask_prepare(const gesso_call_t* call) {

@@ -19,7 +19,7 @@ struct Options {
   std::vector<std::string> interfaces;   // as the manifest tells them
   std::vector<std::string> environment;  // of the child: "NAME=value"
   double cancel_seconds = 10;            // after a cancel; a child that goes on is ended
-  double answer_seconds = 60;            // for calls that cannot be cancelled
+  double answer_seconds = 120;           // for calls that cannot be cancelled
 };
 
 /// Starts a child, loads the library there and creates the component. The instance is `destroy`ed

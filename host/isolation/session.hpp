@@ -44,7 +44,7 @@ class Session {
 
   /// @throws Closed
   void send(Writer& writer, std::span<const int> files = {}) {
-    channel_.send(writer.builder().bytes(), files);
+    channel_.send(writer.builder().bytes(), files, idle);
   }
   /// Sends a call and waits for its reply. @throws Closed; Error BadData
   Answer exchange(Writer& call);

@@ -17,7 +17,7 @@ namespace gesso::isolation {
 namespace {
 
 // Addresses only: pages come when the file grows.
-constexpr uint64_t kReserved = 2 * kMostTensorBytes;
+constexpr uint64_t kReserved = 4 * kMostTensorBytes;
 constexpr uint64_t kGrowth = uint64_t{1} << 20;
 
 [[noreturn]] void no_memory() {

@@ -82,7 +82,7 @@ struct Described<gesso_delta_source_t> : NoData {
   static constexpr uint32_t number = 6;
   static constexpr const char* id = GESSO_DELTA_SOURCE_ID;
   using Methods = std::tuple<Method<&gesso_delta_source_t::open, Answers::Status, Self, Call,
-                                    InList<3>, In, InList<5>, In, OutHandle, Out, Failure>,
+                                    InKeptList<3>, In, InKeptList<5>, In, OutHandle, Out, Failure>,
                              Method<&gesso_delta_source_t::get, Answers::Status, Self, InHandle, In,
                                     Out, Out, Out, Failure>,
                              Method<&gesso_delta_source_t::close, Answers::Nothing, Self, InHandle>,

@@ -22,7 +22,8 @@ class WeightsServer::Target : public TensorTarget {
     const auto* data = static_cast<const std::byte*>(tensor.data) + tensor.byte_offset;
     const std::span<const std::byte> bytes(data, field.bytes);
     const bool plain = tensor.device.device_type == kDLCPU && is_contiguous(tensor);
-    if (plain && field.bytes > 0 && in_file(bytes, field)) return;
+    if (field.bytes == 0) return;  // a shape alone
+    if (plain && in_file(bytes, field)) return;
     field.where = Where::Block;
     field.place = size_;
     size_ += (field.bytes + SharedMemory::kAlignment - 1) / SharedMemory::kAlignment *

@@ -47,6 +47,12 @@ PreviewMap preview_map(const Instance& codec, uint32_t& channels) {
   const auto& table = codec.interface<gesso_codec_t>(GESSO_CODEC_ID);
   uint32_t pixels_per_cell = 0;
   table.geometry(codec.self(), &channels, &pixels_per_cell);
+  if (channels == 0 || channels > 4096 || pixels_per_cell == 0 || pixels_per_cell > 1024) {
+    throw Error(Status::BadData,
+                fmt::format("{} tells a geometry of {} channels and {} pixels per cell, expected 1 "
+                            "to 4096 and 1 to 1024",
+                            codec.plan().info->id, channels, pixels_per_cell));
+  }
   PreviewMap map{std::vector<float>(size_t{channels} * 3), std::vector<float>(3), pixels_per_cell};
   if (!GESSO_HAS(gesso_codec_t, &table, preview) ||
       !table.preview(codec.self(), map.weight.data(), map.bias.data())) {

@@ -1,6 +1,8 @@
 """The tarball runs from any folder, twice moved; the .deb says what it needs; strangers build against them."""
 
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -45,7 +47,21 @@ class Packages(unittest.TestCase):
         run(moved / "bin/gesso", "run", "--set", "num_inference_steps=2", "--out", picture)
         self.assertEqual(picture.read_bytes()[:4], b"\x89PNG")
         self.assertTrue((moved / "lib/libgesso.so.0").is_symlink())
+        self.assertGreater(self.check_digests(moved / "lib/gesso/plugins"), 20)
+        run(moved / "bin/gesso", "run", "--no-third-party", "--isolate", "org.gesso.flow_match", "--set",
+            "num_inference_steps=2", "--out", picture)
         self.build_against(moved)
+
+    def check_digests(self, folder):
+        """Every manifest with a library has the digest of the library as it was installed, after stripping."""
+        manifests = list(folder.glob("**/*.gesso.toml"))
+        for path in manifests:
+            text = path.read_text()
+            library = path.parent / re.search(r'^library = "(.*)"', text, re.M)[1]
+            with self.subTest(path.name):
+                self.assertEqual(re.search(r'^sha256 = "(.*)"', text, re.M)[1],
+                                 hashlib.sha256(library.read_bytes()).hexdigest())
+        return len(manifests)
 
     def build_against(self, prefix):
         samples = prefix / "share/gesso/samples"
@@ -55,6 +71,8 @@ class Packages(unittest.TestCase):
             run(CMAKE, "--build", out)
             self.assertTrue((out / made).exists())
             self.assertIn(str(prefix), (out / "CMakeCache.txt").read_text())
+        run(CMAKE, "--install", self.folder / "build/plugins/adams", "--prefix", self.folder / "own", "--strip")
+        self.assertEqual(self.check_digests(self.folder / "own"), 1)
 
     @unittest.skipUnless(shutil.which("dpkg-shlibdeps"), "dpkg-dev is not installed")
     def test_deb_says_what_it_needs(self):
@@ -64,6 +82,7 @@ class Packages(unittest.TestCase):
         self.assertRegex(fields, r"(?m)^Depends: .*libc6")
         listed = run("dpkg-deb", "--contents", package)
         for path in ("./usr/bin/gesso", "./usr/lib/libgesso.so.0", "./usr/lib/gesso/plugins/z_image_turbo/z_image_turbo.so",
+                     "./usr/lib/gesso/plugins/shipped.txt", "./usr/lib/gesso/gesso-plugin-host",
                      "./usr/include/gesso/gesso.h", "./usr/lib/pkgconfig/gesso.pc", "./usr/lib/cmake/gesso/gessoConfig.cmake",
                      "./usr/share/gesso/template/README.md", "./usr/share/gesso/samples/emoji/emoji.toml"):
             self.assertIn(path, listed)

@@ -54,6 +54,7 @@ json loaded_plugins(Engine& engine, bool has_runtime) {
   registry::SearchOptions options;
   options.use_environment = options.use_default_paths = false;
   options.trust.writable_files = true;  // the engine has asked
+  options.isolation = engine.search().isolation;
   if (has_runtime) {
     options.runtime_version = [&engine] {
       return "torch/" + engine.runtime().machine().value("libtorch", std::string());

@@ -62,6 +62,7 @@ class Engine {
                   const std::string& path, const SinkMaker& sink_for);
 
   std::shared_ptr<registry::Registry> registry() const { return registry_; }
+  const registry::SearchOptions& search() const { return options_.search; }
   /// Opens it at the first call. @throws Error as the factory
   runtime::Runtime& runtime();
 

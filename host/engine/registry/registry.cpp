@@ -88,6 +88,7 @@ struct Registry::State {
   const gesso_plugin_t& load(const PluginInfo& plugin, const gesso_host_t* log_to);
   gesso_component_t* create(const PluginInfo& plugin, const ComponentInfo& info,
                             const gesso_host_t* host);
+  void try_out(const PluginInfo& plugin);
 };
 
 void Registry::State::check_unique(const Manifest& manifest) const {
@@ -204,6 +205,28 @@ gesso_component_t* Registry::State::create(const PluginInfo& plugin, const Compo
   return instance;
 }
 
+/// Loads it here, or where its components would run.
+void Registry::State::try_out(const PluginInfo& plugin) {
+  static const gesso_host_t silent{
+      sizeof(gesso_host_t),
+      GESSO_ABI_MINOR,
+      nullptr,
+      "gesso",
+      GESSO_VERSION,
+      [](const gesso_host_t*, int32_t, const char*) {},
+      [](const gesso_host_t*, const char*) -> const void* { return nullptr; }};
+  bool here = false;
+  for (const ComponentInfo& component : components_of(plugin)) {
+    if (!names(isolation.ids, component)) {
+      here = true;
+      continue;
+    }
+    gesso_component_t* made = create_isolated(plugin, component, isolation, &silent);
+    made->destroy(made->self);
+  }
+  if (here) load(plugin, nullptr);
+}
+
 Registry::Registry(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Registry::~Registry() = default;
 
@@ -263,7 +286,7 @@ void Registry::load_all() {
     const PluginInfo* plugin = find(plugins(), candidate.plugin_id);
     if (!candidate.accepted || plugin->library.empty()) continue;
     try {
-      state_->load(*plugin, nullptr);
+      state_->try_out(*plugin);
     } catch (const std::exception& error) {
       candidate.accepted = false;
       candidate.reason = error.what();

@@ -243,6 +243,20 @@ TEST_CASE("what cannot be isolated says why") {
       Error);
 }
 
+TEST_CASE("loading everything tries isolated components where they run") {
+  registry::SearchOptions options;
+  options.given = {GESSO_ODD_PLUGIN};
+  options.use_environment = options.use_default_paths = false;
+  options.isolation.ids = {"org.gesso.test.odd.scheduler", "org.gesso.test.odd.denoiser"};
+  const auto registry = registry::Registry::scan(options);
+  registry->load_all();
+  CHECK(registry->plugins().size() == 1);
+  options.isolation.ids = {"org.gesso.test.odd"};  // with its composer
+  const auto all = registry::Registry::scan(options);
+  all->load_all();
+  CHECK(has(all->candidates()[0].reason, "a composer cannot run in a child process"));
+}
+
 TEST_CASE("a library that cannot be loaded is told with the loader's words") {
   OddHost host;
   isolation::Options options;
