@@ -9,6 +9,7 @@
 #include <limits>
 #include <vector>
 
+#include "nn/attention_panels.hpp"
 #include "nn/cpu_features.hpp"
 #include "nn/kernels.hpp"
 
@@ -19,14 +20,10 @@ using at::BFloat16;
 using kernels::softmax_block;
 namespace blas = at::native::cpublas;
 
-constexpr int64_t kPanel = 64;    // columns of a right side that oneDNN wants side by side
 constexpr int64_t kQueries = 64;  // of a block
 constexpr int64_t kKeys = 512;    // of a block: its scores stay in the second cache
 
-int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
-
-/// Right sides of products in the order of the processor's instruction: pairs of rows interleaved,
-/// a panel of 64 columns after the other.
+/// Keys and values as right sides of products.
 struct Packed {
   at::Tensor keys_GNDP2;    // panels of keys: [G, L / 64, D / 2, 64, 2]
   at::Tensor values_GNLP2;  // panels of channels: [G, D / 64, L / 2, 64, 2]; L rounded up
@@ -40,27 +37,6 @@ struct Packed {
   }
 };
 
-void pack_keys(const BFloat16* k, int64_t stride, int64_t begin, int64_t L, int64_t D,
-               BFloat16* packed) {
-  for (int64_t d = 0; d < D; d += 2) {
-    for (int64_t i = 0; i < kPanel; ++i, packed += 2) {
-      const bool real = begin + i < L;
-      packed[0] = real ? k[(begin + i) * stride + d] : BFloat16(0);
-      packed[1] = real ? k[(begin + i) * stride + d + 1] : BFloat16(0);
-    }
-  }
-}
-
-void pack_values(const BFloat16* v, int64_t stride, int64_t channel, int64_t L, int64_t padded,
-                 BFloat16* packed) {
-  for (int64_t l = 0; l < padded; l += 2) {
-    for (int64_t i = 0; i < kPanel; ++i, packed += 2) {
-      packed[0] = l < L ? v[l * stride + channel + i] : BFloat16(0);
-      packed[1] = l + 1 < L ? v[(l + 1) * stride + channel + i] : BFloat16(0);
-    }
-  }
-}
-
 Packed pack(const at::Tensor& k_LGD, const at::Tensor& v_LGD) {
   const int64_t L = k_LGD.size(0), G = k_LGD.size(1), D = k_LGD.size(2);
   Packed packed;
@@ -72,14 +48,10 @@ Packed pack(const at::Tensor& k_LGD, const at::Tensor& v_LGD) {
   const auto* v = v_LGD.const_data_ptr<BFloat16>();
   at::parallel_for(0, G, 1, [&](int64_t begin, int64_t end) {
     for (int64_t g = begin; g < end; ++g) {
-      for (int64_t key = 0; key < packed.L; key += kPanel) {
-        pack_keys(k + g * k_LGD.stride(1), k_LGD.stride(0), key, L, D,
-                  const_cast<BFloat16*>(packed.keys(g, key)));
-      }
-      for (int64_t channel = 0; channel < D; channel += kPanel) {
-        pack_values(v + g * v_LGD.stride(1), v_LGD.stride(0), channel, L, packed.L,
-                    const_cast<BFloat16*>(packed.values(g, channel, 0)));
-      }
+      pack_transposed(k + g * k_LGD.stride(1), k_LGD.stride(0), L, D,
+                      const_cast<BFloat16*>(packed.keys(g, 0)));
+      pack_plain(v + g * v_LGD.stride(1), v_LGD.stride(0), L, D,
+                 const_cast<BFloat16*>(packed.values(g, 0, 0)));
     }
   });
   return packed;
@@ -99,9 +71,9 @@ struct Workspace {
   std::vector<float> largest, total;
 };
 
-/// One block of queries of one head against all keys.
+/// One block of queries of one head against all keys. @param log_sums  may be null
 void attend(const BFloat16* q, int64_t q_stride, int64_t rows, const Packed& packed, int64_t g,
-            int64_t L, Workspace& work, BFloat16* out, int64_t out_stride) {
+            int64_t L, Workspace& work, BFloat16* out, int64_t out_stride, float* log_sums) {
   const int64_t D = packed.D;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   std::ranges::fill(work.largest, -std::numeric_limits<float>::infinity());
@@ -124,6 +96,7 @@ void attend(const BFloat16* q, int64_t q_stride, int64_t rows, const Packed& pac
   for (int64_t row = 0; row < rows; ++row) {
     const float inverse = 1.0f / work.total[row];
     for (int64_t d = 0; d < D; ++d) out[row * out_stride + d] = work.sums[row * D + d] * inverse;
+    if (log_sums) log_sums[row] = work.largest[row] + std::log(work.total[row]);
   }
 }
 
@@ -141,20 +114,21 @@ bool suits_blocked_attention(const at::Tensor& q_LHD, const at::Tensor& k_LGD,
 }
 
 at::Tensor blocked_attention(const at::Tensor& q_LHD, const at::Tensor& k_LGD,
-                             const at::Tensor& v_LGD) {
+                             const at::Tensor& v_LGD, const at::Tensor& log_sums_HL) {
   const int64_t L = q_LHD.size(0), H = q_LHD.size(1), D = q_LHD.size(2);
   const int64_t shared = H / k_LGD.size(1), blocks = round_up(L, kQueries) / kQueries;
   const Packed packed = pack(k_LGD, v_LGD);
   const at::Tensor out_LHD = at::empty({L, H * D}, q_LHD.options());
   const auto* q = q_LHD.const_data_ptr<BFloat16>();
   auto* out = out_LHD.mutable_data_ptr<BFloat16>();
+  float* log_sums = log_sums_HL.defined() ? log_sums_HL.mutable_data_ptr<float>() : nullptr;
   at::parallel_for(0, H * blocks, 1, [&](int64_t begin, int64_t end) {
     Workspace work(D);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t h = i / blocks, first = i % blocks * kQueries;
       attend(q + first * q_LHD.stride(0) + h * q_LHD.stride(1), q_LHD.stride(0),
              std::min(kQueries, L - first), packed, h / shared, k_LGD.size(0), work,
-             out + first * H * D + h * D, H * D);
+             out + first * H * D + h * D, H * D, log_sums ? log_sums + h * L + first : nullptr);
     }
     blas::brgemm_release();
   });

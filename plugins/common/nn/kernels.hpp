@@ -73,6 +73,17 @@ void head_norm_rotate_back(const BFloat16* x, const BFloat16* w, const float* co
                            const BFloat16* dy, float eps, int64_t tokens, int64_t H, int64_t D,
                            BFloat16* dx, float* dw);
 
+/// Of a block of an attention: `rows` keys and `count` queries, at most 64 each, rows of 64
+/// numbers. weights = e^(scale * score - log_sum of the query), score_grads = weights * (grad -
+/// delta of the query) * scale, 0 for keys and queries that are none; `paired` has score_grads with
+/// pairs of rows interleaved.
+void attention_back_block(const float* scores, const float* grads, int64_t rows, int64_t count,
+                          float scale, const float* log_sums, const float* deltas,
+                          BFloat16* weights, BFloat16* score_grads, BFloat16* paired);
+/// sums[row] = a[row] * b[row], of rows of D numbers that are `stride` apart.
+void row_products(const BFloat16* a, const BFloat16* b, int64_t stride, int64_t rows, int64_t D,
+                  float* sums);
+
 /// Of silu(a) * b.
 void silu_multiply_back(const float* a, const float* b, const float* dy, int64_t count, float* da,
                         float* db);

@@ -4,6 +4,7 @@ namespace gesso::nn::kernels {
 namespace {
 
 constexpr int64_t kHeadBuffer = 1024;
+constexpr int64_t kBlock = 64;  // of keys and queries
 
 /// With n = x * r and g = dy * w * scale: dx = r * (g - n * mean(g * n)).
 template <class T>
@@ -83,8 +84,60 @@ GESSO_INLINE void silu_back_all(const T* a, const T* b, const T* dy, int64_t cou
   }
 }
 
+GESSO_INLINE void attention_back_all(const float* scores, const float* grads, int64_t rows,
+                                     int64_t count, float scale, const float* log_sums,
+                                     const float* deltas, BFloat16* weights, BFloat16* score_grads,
+                                     BFloat16* paired) {
+  for (int64_t row = 0; row < kBlock; ++row) {
+    const float* s = scores + row * kBlock;
+    const float* g = grads + row * kBlock;
+    BFloat16* w = weights + row * kBlock;
+    BFloat16* ds = score_grads + row * kBlock;
+    const int64_t real = row < rows ? count : 0;
+    for (int64_t i = 0; i < real; ++i) {
+      const float e = exponential(s[i] * scale - log_sums[i]);
+      store(w + i, e);
+      store(ds + i, e * (g[i] - deltas[i]) * scale);
+    }
+    for (int64_t i = real; i < kBlock; ++i) w[i].bits = ds[i].bits = 0;
+  }
+  for (int64_t row = 0; row < kBlock; row += 2, paired += 2 * kBlock) {
+    const BFloat16* first = score_grads + row * kBlock;
+    const BFloat16* second = first + kBlock;
+    for (int64_t i = 0; i < kBlock; ++i) {
+      paired[2 * i] = first[i];
+      paired[2 * i + 1] = second[i];
+    }
+  }
+}
+
+GESSO_INLINE void row_products_all(const BFloat16* a, const BFloat16* b, int64_t stride,
+                                   int64_t rows, int64_t D, float* sums) {
+  for (int64_t row = 0; row < rows; ++row, a += stride, b += stride) {
+    float parts[kLanes] = {};
+    int64_t i = 0;
+    for (; i + kLanes <= D; i += kLanes) {
+      for (int64_t k = 0; k < kLanes; ++k) parts[k] += load(a + i + k) * load(b + i + k);
+    }
+    for (; i < D; ++i) parts[0] += load(a + i) * load(b + i);
+    for (int64_t k = 1; k < kLanes; ++k) parts[0] += parts[k];
+    sums[row] = parts[0];
+  }
+}
+
 }  // namespace
 
+GESSO_CLONES void attention_back_block(const float* scores, const float* grads, int64_t rows,
+                                       int64_t count, float scale, const float* log_sums,
+                                       const float* deltas, BFloat16* weights,
+                                       BFloat16* score_grads, BFloat16* paired) {
+  attention_back_all(scores, grads, rows, count, scale, log_sums, deltas, weights, score_grads,
+                     paired);
+}
+GESSO_CLONES void row_products(const BFloat16* a, const BFloat16* b, int64_t stride, int64_t rows,
+                               int64_t D, float* sums) {
+  row_products_all(a, b, stride, rows, D, sums);
+}
 GESSO_CLONES void rms_norm_back(const float* x, const float* w, const float* scale, const float* dy,
                                 float eps, int64_t rows, int64_t D, float* dx, float* dw,
                                 float* dscale) {

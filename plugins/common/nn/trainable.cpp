@@ -3,10 +3,12 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -14,6 +16,7 @@
 
 #include "gesso/cpp/training_torch.hpp"
 #include "nn/activation.hpp"
+#include "nn/attention_blocked.hpp"
 #include "nn/cpu_features.hpp"
 #include "nn/linear.hpp"
 #include "nn/products.hpp"
@@ -146,12 +149,25 @@ class Linear : public Function<Linear> {
 
 at::Tensor heads_first(const at::Tensor& x_BLHK) { return x_BLHK.transpose(1, 2); }
 
-/// The result [B, H, L, K], and the logarithms of the sums of its weights [B, H, L].
+bool is_blocked(const at::Tensor& q_BLHK, const at::Tensor& k_BLHK, const at::Tensor& v_BLHK) {
+  return suits_blocked_attention(q_BLHK[0], k_BLHK[0], v_BLHK[0]);
+}
+
+/// The result [B, L, H * K], and the logarithms of each row's sum of exponentials [B, H, L].
 Variables attention_products(const at::Tensor& q_BLHK, const at::Tensor& k_BLHK,
                              const at::Tensor& v_BLHK) {
-  auto [out_BHLK, sums_BHL] = at::_scaled_dot_product_flash_attention_for_cpu(
-      heads_first(q_BLHK), heads_first(k_BLHK), heads_first(v_BLHK));
-  return {out_BHLK, sums_BHL};
+  if (!is_blocked(q_BLHK, k_BLHK, v_BLHK)) {
+    auto [out_BHLK, sums_BHL] = at::_scaled_dot_product_flash_attention_for_cpu(
+        heads_first(q_BLHK), heads_first(k_BLHK), heads_first(v_BLHK));
+    return {out_BHLK.transpose(1, 2).flatten(2), sums_BHL};
+  }
+  const at::Tensor sums_BHL = at::empty({q_BLHK.size(0), q_BLHK.size(2), q_BLHK.size(1)},
+                                        q_BLHK.options().dtype(at::kFloat));
+  Variables items;
+  for (int64_t b = 0; b < q_BLHK.size(0); ++b) {
+    items.push_back(blocked_attention(q_BLHK[b], k_BLHK[b], v_BLHK[b], sums_BHL[b]));
+  }
+  return {at::stack(items), sums_BHL};
 }
 
 class Attention : public Function<Attention> {
@@ -159,15 +175,25 @@ class Attention : public Function<Attention> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q_BLHK,
                             const at::Tensor& k_BLHK, const at::Tensor& v_BLHK, const Made& made) {
     ctx->save_for_backward({q_BLHK, k_BLHK, v_BLHK, made.tensors[0], made.tensors[1]});
-    return made.tensors[0].transpose(1, 2).flatten(2);
+    return made.tensors[0].detach();
   }
   static Variables backward(AutogradContext* ctx, Variables grads) {
     const auto saved = ctx->get_saved_variables();
-    const at::Tensor& q_BLHK = saved[0];
-    const auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        heads_first(grads[0].reshape(q_BLHK.sizes())), heads_first(q_BLHK), heads_first(saved[1]),
-        heads_first(saved[2]), saved[3], saved[4], /*dropout_p=*/0.0, /*is_causal=*/false);
-    return {dq.transpose(1, 2), dk.transpose(1, 2), dv.transpose(1, 2), at::Tensor()};
+    const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2], &out = saved[3], &sums = saved[4];
+    if (!is_blocked(q, k, v)) {
+      const auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+          heads_first(grads[0].reshape(q.sizes())), heads_first(q), heads_first(k), heads_first(v),
+          heads_first(out.view(q.sizes())), sums, /*dropout_p=*/0.0, /*is_causal=*/false);
+      return {dq.transpose(1, 2), dk.transpose(1, 2), dv.transpose(1, 2), at::Tensor()};
+    }
+    Variables dq, dk, dv;
+    for (int64_t b = 0; b < q.size(0); ++b) {
+      AttentionGrads item = blocked_attention_back(q[b], k[b], v[b], out[b], sums[b], grads[0][b]);
+      dq.push_back(std::move(item.q_LHD));
+      dk.push_back(std::move(item.k_LHD));
+      dv.push_back(std::move(item.v_LHD));
+    }
+    return {at::stack(dq), at::stack(dk), at::stack(dv), at::Tensor()};
   }
 };
 

@@ -137,15 +137,17 @@ TEST_CASE("a linear layer with bias and two updates") {
 }
 
 TEST_CASE("attention of every token to all others") {
-  check_same([](const Tensors& in) { return t::attention(in[0], in[1], in[2]); },
-             [](const Tensors& in) {
-               const auto wide = [&](size_t i) { return in[i].to(at::kFloat).transpose(1, 2); };
-               const double scale = 1 / std::sqrt(static_cast<double>(in[0].size(3)));
-               const at::Tensor weights =
-                   wide(0).matmul(wide(1).transpose(2, 3)).mul(scale).softmax(-1);
-               return weights.matmul(wide(2)).transpose(1, 2).flatten(2).to(in[0].scalar_type());
-             },
-             {{2, 37, 3, 16}, {2, 37, 3, 16}, {2, 37, 3, 16}});
+  for (const auto& [L, K] : {std::pair(37, 16), std::pair(64, 64), std::pair(201, 128)}) {
+    check_same([](const Tensors& in) { return t::attention(in[0], in[1], in[2]); },
+               [](const Tensors& in) {
+                 const auto wide = [&](size_t i) { return in[i].to(at::kFloat).transpose(1, 2); };
+                 const double scale = 1 / std::sqrt(static_cast<double>(in[0].size(3)));
+                 const at::Tensor weights =
+                     wide(0).matmul(wide(1).transpose(2, 3)).mul(scale).softmax(-1);
+                 return weights.matmul(wide(2)).transpose(1, 2).flatten(2).to(in[0].scalar_type());
+               },
+               {{2, L, 3, K}, {2, L, 3, K}, {2, L, 3, K}});
+  }
 }
 
 TEST_CASE("an update for one item of a batch cannot be trained with") {
