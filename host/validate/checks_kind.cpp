@@ -13,11 +13,12 @@ OperationContract contract(const Context& c, const std::string& name) {
   skip("the kind has no operation \"{}\"", name);
 }
 
+/// @throws Skipped  when there is nothing; where that is a fault, module.outputs tells it
 std::span<const int64_t> shape_at(const Outcome& outcome, const Operation& operation,
                                   const std::string& port) {
   for (const Made& made : outcome.made)
     if (port == operation.description().outputs[made.port]->name) return shape_of(made.tensor.dl());
-  skip("nothing came out at \"{}\" (see module.has_ports)", port);
+  skip("nothing came out at \"{}\"", port);
 }
 
 /// Result and input of an operation have the same extents.

@@ -3,6 +3,7 @@
 #include <set>
 #include <thread>
 
+#include "gesso/cpp/inputs.hpp"
 #include "validate/each_operation.hpp"
 #include "validate/surroundings.hpp"
 
@@ -61,6 +62,7 @@ void runs(Context& c) {
 void outputs(Context& c) {
   each_operation(c, [](Operation& operation, Subject&) {
     const gesso_op_t& op = operation.description();
+    std::set<std::string> given;
     for (const Made& made : good_run(operation).made) {
       expect(made.port < op.n_outputs, "it gave a tensor at output {} of {}", made.port,
              op.n_outputs);
@@ -68,10 +70,18 @@ void outputs(Context& c) {
       const bool listed = port.flags & (GESSO_PORT_PER_ITEM | GESSO_PORT_LIST);
       expect(listed ? made.index >= 0 : made.index == -1, "\"{}\": index {}", port.name,
              made.index);
-      const std::string dims = port.dims ? port.dims : "...";
-      const auto rank = static_cast<int32_t>(words(dims).size());
-      expect(dims.find("...") != std::string::npos || made.tensor.dl().ndim == rank,
-             "\"{}\" is \"{}\", the tensor has {} extents", port.name, dims, made.tensor.dl().ndim);
+      const DLTensor& tensor = made.tensor.dl();
+      expect(takes_shape(port.dims, shape_of(tensor)), "\"{}\" is \"{}\", the tensor {}", port.name,
+             port.dims ? port.dims : "...", shape_text(shape_of(tensor)));
+      expect(takes_type(port.dtypes, tensor.dtype), "\"{}\" is {}, the tensor {}", port.name,
+             port.dtypes ? port.dtypes : "floating", type_text(tensor.dtype));
+      given.insert(port.name);
+    }
+    const auto required = words(operation.contract().outputs);
+    for (uint32_t i = 0; i < op.n_outputs; ++i) {
+      const std::string name = op.outputs[i]->name;
+      const bool is_required = std::ranges::find(required, name) != required.end();
+      expect(!is_required || given.contains(name), "nothing came out at \"{}\"", name);
     }
   });
 }
@@ -230,7 +240,8 @@ constexpr Check kChecks[] = {
     {"module.runs", "", Needs::Ready, kModule, "runs on tiny tensors",
      "Read the text; do the sample's sizes fit its weights?", runs},
     {"module.outputs", "", Needs::Ready, kModule, "results fit the ports that they come from",
-     "Give each tensor the port's number, the item's index (or -1) and the described extents.",
+     "Give each tensor the port's number, the item's index (or -1), and type and extents of the "
+     "port.",
      outputs},
     {"module.dlpack", "R6", Needs::Ready, kModule, "results are whole DLPack tensors",
      "Fill version, deleter and strides.", dlpack},
