@@ -93,6 +93,7 @@ class Fetching(ProgramTest):
         self.write("data/metadata.csv", "image,prompt\na.png,a key\n")
         self.write("train.toml", 'model = "Z-Image-Turbo"\n[components.text_encoder]\ntoken_ids_modulo_vocab = true\n'
                    '[train]\ndataset_base_path = "data"\ndataset_metadata_path = "data/metadata.csv"\nlora_base_model = "dit"\n'
+                   'lora_target_modules = "to_q,to_v"\n'
                    'lora_rank = 2\nmax_steps = 1\noutput_path = "out"\nheight = 32\nwidth = 32\ndataset_num_workers = 0\n')
         environment = self.hub.environment(HOME=str(self.folder), HF_HOME=str(self.folder / "hf"))
         text = self.gesso("train", "train.toml", "--set", "skip_download=true", code=2, **environment).stderr

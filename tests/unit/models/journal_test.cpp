@@ -2,8 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
-
 #include "temporary_folder.hpp"
 
 using namespace gesso::models;
