@@ -16,7 +16,7 @@ TEST_CASE("tensors cross in both ways without a copy, under watch as well") {
     ProbeHost host(is_checked, nullptr);
     const runtime::Watch nobody;
     const runtime::CallScope call(nobody);
-    const at::Tensor x = at::arange(6).slice(0, 2);  // begins inside of its storage
+    const at::Tensor x = at::arange(6, at::kFloat).slice(0, 2);  // begins inside of its storage
     runtime::OperationRun run(host.component, "echo");
     runtime::OperationResults results = run.feed("x", {x}).run(call, {});
     const at::Tensor y = runtime::take(results, "y", 1, "the probe").front();
