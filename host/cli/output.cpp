@@ -15,7 +15,8 @@ namespace gesso::cli {
 namespace fs = std::filesystem;
 
 std::string output_pattern(const std::string& out) {
-  const bool folder = out.ends_with('/') || fs::is_directory(out);
+  std::error_code none;  // what cannot be looked at is told when the folder is prepared
+  const bool folder = out.ends_with('/') || fs::is_directory(out, none);
   return folder ? (fs::path(out) / "{name}-{seed}.png").string() : out;
 }
 

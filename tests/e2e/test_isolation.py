@@ -65,7 +65,7 @@ class Pictures(ProgramTest):
     def test_what_cannot_be_isolated_is_told_with_its_place(self):
         path = self.write("a.toml", f'extends = "{DEMO}"\n[plugins]\nisolate = ["org.gesso.z_image_turbo"]\n')
         done = self.gesso("check", path, code=2)
-        self.assertRegex(done.stdout + done.stderr, r"a\.toml:3:\d+: plugins\.isolate: org\.gesso\.z_image_turbo\.composer: "
+        self.assertRegex(done.stdout + done.stderr, r"a\.toml:3:\d+: error: plugins\.isolate: org\.gesso\.z_image_turbo\.composer: "
                          "a composer cannot run in a child process")
         path = self.write("b.toml", f'extends = "{DEMO}"\n[plugins]\nisolate = ["org.gesso.flow_mach"]\n')
         done = self.gesso("check", path, code=2)

@@ -41,15 +41,15 @@ std::string failure(Isolated& component, const std::string& fault) {
   return "no failure";
 }
 
-std::vector<float> denoise(Isolated& component, OddCall& call, const std::vector<float>& latents,
-                           const std::string& fault = "") {
+std::vector<float> denoise(gesso_component_t* component, OddCall& call,
+                           const std::vector<float>& latents, const std::string& fault = "") {
   const std::vector<int64_t> shape{1, 1, static_cast<int64_t>(latents.size())};
   const Tensor tensor = Tensor::empty(kF32, shape);
   std::ranges::copy(latents, elements<float>(tensor.dl()).begin());
   ValueList values;
   values.set_text("fault", fault);
-  const auto outputs = ModuleRef(component.get())
-                           .run(&call.table, "denoise", {{"latents", 0, tensor.get()}}, values);
+  const auto outputs =
+      ModuleRef(component).run(&call.table, "denoise", {{"latents", 0, tensor.get()}}, values);
   REQUIRE(outputs.size() == 1);
   const auto made = elements<float>(outputs[0].tensor.dl());
   return {made.begin(), made.end()};
@@ -99,10 +99,10 @@ TEST_CASE("tensors go to a child and come back") {
   Isolated component(host, "denoiser");
   OddCall call;
   component.prepare(call);
-  CHECK(denoise(component, call, {1, -2, 3}) == std::vector<float>{1, -2, 3});
+  CHECK(denoise(component.get(), call, {1, -2, 3}) == std::vector<float>{1, -2, 3});
   CHECK(call.told == std::vector<std::string>{"half"});
   const std::vector<float> large(3 << 20, 0.25f);
-  CHECK(denoise(component, call, large) == large);
+  CHECK(denoise(component.get(), call, large) == large);
   const Tensor shape = Tensor::empty(kF32, std::vector<int64_t>{4, 5, 6});
   CHECK(ModuleRef(component.get())
             .estimate(&call.table, "denoise", {{"latents", 0, shape.get()}})
@@ -191,10 +191,10 @@ TEST_CASE("cancel reaches the child") {
   OddCall call;
   component.prepare(call);
   call.cancel = true;
-  CHECK_THROWS_WITH_AS(denoise(component, call, {1}, "obey"), doctest::Contains("cancelled"),
+  CHECK_THROWS_WITH_AS(denoise(component.get(), call, {1}, "obey"), doctest::Contains("cancelled"),
                        Error);
   OddCall next;
-  CHECK(denoise(component, next, {1}) == std::vector<float>{1});
+  CHECK(denoise(component.get(), next, {1}) == std::vector<float>{1});
 }
 
 TEST_CASE("a child that goes on after a cancel is ended") {
@@ -212,10 +212,8 @@ TEST_CASE("a child that goes on after a cancel is ended") {
   const gesso_setup_t setup{sizeof(gesso_setup_t), 0, nullptr, nullptr};
   REQUIRE(component->prepare(component->self, &call.table, &setup) == GESSO_STATUS_OK);
   call.cancel = true;
-  ValueList values;
-  values.set_text("fault", "hang");
   try {
-    ModuleRef(component).run(&call.table, "denoise", {}, values);
+    denoise(component, call, {1}, "hang");
     FAIL("no failure");
   } catch (const Error& error) {
     CAPTURE(error.what());

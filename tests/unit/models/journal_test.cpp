@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <fstream>
+
 #include "temporary_folder.hpp"
 
 using namespace gesso::models;
