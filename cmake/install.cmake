@@ -16,10 +16,10 @@ set(package_dir lib/cmake/gesso)
 install(TARGETS gesso_sdk gesso_cpp EXPORT gessoTargets)
 install(EXPORT gessoTargets NAMESPACE gesso:: DESTINATION ${package_dir})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/gessoConfig.cmake.in
-  ${PROJECT_BINARY_DIR}/gessoConfig.cmake INSTALL_DESTINATION ${package_dir})
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/gessoConfigVersion.cmake
+  ${PROJECT_BINARY_DIR}/package/gessoConfig.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/gessoConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/gessoConfig.cmake ${PROJECT_BINARY_DIR}/gessoConfigVersion.cmake
+install(FILES ${PROJECT_BINARY_DIR}/package/gessoConfig.cmake ${PROJECT_BINARY_DIR}/package/gessoConfigVersion.cmake
   ${PROJECT_SOURCE_DIR}/cmake/gesso_add_plugin.cmake DESTINATION ${package_dir})
 
 configure_file(${PROJECT_SOURCE_DIR}/cmake/gesso.pc.in ${PROJECT_BINARY_DIR}/gesso.pc @ONLY)
