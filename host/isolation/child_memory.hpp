@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "isolation/method.hpp"
+#include "isolation/remote.hpp"
 
 namespace gesso::isolation {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/base/file_region.hpp"
-#include "isolation/method.hpp"
+#include "isolation/remote.hpp"
 
 namespace gesso::isolation {
 
