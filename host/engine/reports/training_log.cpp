@@ -128,7 +128,8 @@ void TrainingLog::tell_metric(const json& line) const {
 
 void TrainingLog::step(const runtime::TrainStep& step) {
   last_ = step;
-  if (csv_.is_open()) {
+  const bool computed = std::isfinite(step.loss);
+  if (csv_.is_open() && computed) {
     write_line(csv_, fmt::format("{},loss,{}", step.micro_batch, shortest(step.loss)),
                plan_.output_path / "loss.csv");
   }
@@ -147,7 +148,7 @@ void TrainingLog::step(const runtime::TrainStep& step) {
   if (step.gradient_norm >= 0) line["gradient_norm"] = finite_or_null(step.gradient_norm);
   add(line);
   if (tensorboard_) {
-    tensorboard_->scalar("loss", step.loss, step.micro_batch, now_());
+    if (computed) tensorboard_->scalar("loss", step.loss, step.micro_batch, now_());
     tensorboard_->scalar("learning_rate", step.learning_rate, step.micro_batch, now_());
     if (step.gradient_norm >= 0) {
       tensorboard_->scalar("gradient_norm", step.gradient_norm, step.micro_batch, now_());
@@ -160,8 +161,9 @@ void TrainingLog::step(const runtime::TrainStep& step) {
   event.step = static_cast<uint64_t>(step.micro_batch);
   event.total = static_cast<uint64_t>(step.total_micro_batches);
   event.seconds_left = step.seconds_left;
-  event.text = fmt::format("loss {:.4f}, {:.2f} s/batch, {}", step.loss, step.seconds,
-                           size_text(step.memory_bytes));
+  event.text = fmt::format("{}, {:.2f} s/batch, {}",
+                           computed ? fmt::format("loss {:.4f}", step.loss) : "no item to read",
+                           step.seconds, size_text(step.memory_bytes));
   watch_.event(event);
   tell_metric(line);
 }

@@ -59,6 +59,26 @@ const image::Image& picture_of(const data::Item& item) {
               fmt::format("{}: the item has no picture in the column \"{}\"", item.where, kImage));
 }
 
+/// What components say while it lives is told with the place of an item.
+class PlaceTold {
+ public:
+  PlaceTold(const Run& run, const std::string& where) : run_(run), watch_(run.watch) {
+    watch_.event = [&run, where](const Event& event) {
+      Event told = event;
+      told.text = fmt::format("{}: {}", where, told.text);
+      run.watch.event(told);
+    };
+    run.parts.messages().attach(&watch_);
+  }
+  ~PlaceTold() { run_.parts.messages().attach(&run_.watch); }
+  PlaceTold(const PlaceTold&) = delete;
+  PlaceTold& operator=(const PlaceTold&) = delete;
+
+ private:
+  const Run& run_;
+  Watch watch_;
+};
+
 }  // namespace
 
 EncodedItem picture_item(const data::Item& item) {
@@ -76,6 +96,7 @@ EncodedItem encode_item(const Run& pipeline, const data::Item& item, const Encod
                 pipeline.adapters, request,         pipeline.watch,
                 pipeline.call,     pipeline.report, nullptr};
 
+  const PlaceTold place_told(pipeline, item.where);
   EncodedItem made;
   made.where = item.where;
   made.extra = item.extra;

@@ -35,8 +35,8 @@ Trainer::Trainer(const config::TrainPlan& plan, const Run& run, TrainReport& rep
 
 Trainer::~Trainer() = default;
 
-/// @return the mean over all workers. @throws Error  Numeric naming the worker whose loss or
-/// gradients are not finite; the item is known where it is
+/// @return the mean over all workers; NaN: no item could be read. @throws Error  Numeric naming the
+/// worker whose loss or gradients are not finite; the item is known where it is
 double Trainer::agree_on_loss(const std::vector<double>& losses,
                               const std::vector<EncodedItem>& items, bool finite_gradients) const {
   const auto advice = [&] {
@@ -60,7 +60,7 @@ double Trainer::agree_on_loss(const std::vector<double>& losses,
   const auto all = workers_.share({sum, static_cast<double>(losses.size())});
   double total = 0, count = 0;
   for (const auto& of : all) total += of[0], count += of[1];
-  return count > 0 ? total / count : 0;
+  return count > 0 ? total / count : std::nan("");
 }
 
 /// The end of a group of micro-batches: gradients become a step.
@@ -105,7 +105,13 @@ nlohmann::json Trainer::train() {
     // Cancelled, or a worker was lost: what the last optimizer step left is good. The others are
     // not there any more to give what they keep.
     const bool can_save = workers_.first() && optimization_->whole();
-    if (can_save && e.status() != Status::Numeric && progress_.micro_batch > saved_) write_state();
+    if (can_save && e.status() != Status::Numeric && progress_.micro_batch > saved_) {
+      try {
+        write_state();
+      } catch (const Error& other) {  // what ended the run is what is told
+        run_.watch.event(info(fmt::format("no state of the last step: {}", other.what())));
+      }
+    }
     throw;
   }
   nlohmann::json failures = nlohmann::json::array();
@@ -170,7 +176,8 @@ double Trainer::run_steps(int64_t total, int64_t total_groups) {
     optimization_->begin_micro_batch(ends_step);
     const auto losses = losses_of(items, batch);
     const bool finite = optimization_->send_gradients();
-    last_loss = agree_on_loss(losses, items, finite);
+    const double loss = agree_on_loss(losses, items, finite);
+    if (std::isfinite(loss)) last_loss = loss;
     gradient_norm_ = -1;
     if (ends_step) {
       finish_group(total_groups);
@@ -192,7 +199,7 @@ double Trainer::run_steps(int64_t total, int64_t total_groups) {
       told.optimizer_steps = progress_.optimizer_steps;
       told.total_micro_batches = total;
       told.epoch = static_cast<int64_t>(batch.position.epoch);
-      told.loss = last_loss;
+      told.loss = loss;
       told.learning_rate = learning_rate_;
       told.gradient_norm = gradient_norm_;
       told.seconds = seconds;
