@@ -226,9 +226,16 @@ bool read_pre_tokenizer(const json& part, TokenizerFile& file) {
   return true;
 }
 
+int64_t id_of(const json& token) {
+  const json& id = token.at("id");
+  if (!id.is_number_integer())
+    bad(fmt::format("added_tokens: expected a whole number as the id, found {}", id.dump()));
+  return id;
+}
+
 void read_added_tokens(const json& list, std::vector<AddedToken>& tokens) {
   for (const json& token : list)
-    tokens.push_back({token.at("id"), token.at("content"), token.value("single_word", false),
+    tokens.push_back({id_of(token), token.at("content"), token.value("single_word", false),
                       token.value("lstrip", false), token.value("rstrip", false),
                       token.value("normalized", false)});
 }
