@@ -126,7 +126,7 @@ std::string Tokenizer::decode(std::span<const int32_t> ids) const {
                   fmt::format("no token has the id {}, expected 0 to {}", id, vocab_size_ - 1));
     }
   }
-  return repair_utf8(bytes);
+  return text::repair_utf8(bytes);
 }
 
 std::optional<int32_t> Tokenizer::token_id(std::string_view token) const {
