@@ -68,7 +68,8 @@ Vocabulary added_of(const TokenizerFile& file) {
 Tokenizer::Tokenizer(const std::filesystem::path& path) try
     : Tokenizer(read_tokenizer_json(tokenizer_json(path))) {
 } catch (const Error& error) {
-  throw Error(error.status(), fmt::format("{}: {}", tokenizer_json(path).string(), error.what()));
+  throw Error(error.status(), fmt::format("{}: {}", tokenizer_json(path).string(),
+                                          text::repair_utf8(error.what())));
 }
 
 Tokenizer::Tokenizer(TokenizerFile file)
