@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/base/excerpt.hpp"
 #include "engine/base/json_text.hpp"
 #include "engine/base/mapped_file.hpp"
 #include "gesso/cpp/error.hpp"
@@ -141,7 +142,7 @@ json parse_json(std::string_view text, const std::string& where) {
   try {
     return json::parse(text);
   } catch (const json::exception& error) {
-    bad(where, error.what());
+    bad(where, base::clean(error.what()));
   }
 }
 

@@ -7,7 +7,6 @@
 #include "gesso/cpp/error.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -78,12 +77,6 @@ class Reader {
   uint64_t position_ = 0;
 };
 
-/// Valid UTF-8: what is not becomes U+FFFD, so that the text can go into messages and JSON.
-std::string clean(std::string_view text) {
-  using nlohmann::json;
-  return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace));
-}
-
 std::string take_scalar(Reader& in, uint32_t type) {
   constexpr std::string_view kWhat = "a metadata value";
   switch (type) {
@@ -104,7 +97,7 @@ std::string take_scalar(Reader& in, uint32_t type) {
     case 7:
       return in.take<uint8_t>(kWhat) ? "true" : "false";
     case 8:
-      return clean(in.take_string(kWhat));
+      return base::clean(in.take_string(kWhat));
     case 10:
       return fmt::to_string(in.take<uint64_t>(kWhat));
     case 11:
@@ -141,7 +134,7 @@ std::string skip_array(Reader& in, int depth) {
 
 void read_metadata(Reader& in, uint64_t count, WeightFile& file) {
   for (uint64_t i = 0; i < count; ++i) {
-    const std::string key = clean(in.take_string("a metadata key"));
+    const std::string key = base::clean(in.take_string("a metadata key"));
     const auto type = in.take<uint32_t>("a metadata type");
     std::string value = type == kArrayType ? skip_array(in, 1) : take_scalar(in, type);
     if (!file.metadata.emplace(key, std::move(value)).second) {
@@ -154,7 +147,7 @@ TensorInfo read_tensor(Reader& in) {
   TensorInfo tensor;
   const std::string_view name = in.take_string("a tensor name");
   if (name.size() > kMaxName) in.fail("a tensor name of more than 4096 bytes");
-  tensor.name = clean(name);
+  tensor.name = base::clean(name);
   const auto rank = in.take<uint32_t>("a tensor rank");
   if (rank > kMaxRank) in.fail(fmt::format("tensor \"{}\" claims {} extents", tensor.name, rank));
   for (uint32_t i = 0; i < rank; ++i) {

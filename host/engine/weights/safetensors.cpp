@@ -109,7 +109,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
     throw Error(Status::BadData, fmt::format("{}: the header is no valid JSON at byte {}: {}",
-                                             path_, position, error.what()));
+                                             path_, position, base::clean(error.what())));
   }
 
  private:

@@ -68,7 +68,8 @@ Vocabulary added_of(const TokenizerFile& file) {
 Tokenizer::Tokenizer(const std::filesystem::path& path) try
     : Tokenizer(read_tokenizer_json(tokenizer_json(path))) {
 } catch (const Error& error) {
-  throw Error(error.status(), fmt::format("{}: {}", tokenizer_json(path).string(), error.what()));
+  throw Error(error.status(), fmt::format("{}: {}", tokenizer_json(path).string(),
+                                          text::repair_utf8(error.what())));
 }
 
 Tokenizer::Tokenizer(TokenizerFile file)
@@ -126,7 +127,7 @@ std::string Tokenizer::decode(std::span<const int32_t> ids) const {
                   fmt::format("no token has the id {}, expected 0 to {}", id, vocab_size_ - 1));
     }
   }
-  return repair_utf8(bytes);
+  return text::repair_utf8(bytes);
 }
 
 std::optional<int32_t> Tokenizer::token_id(std::string_view token) const {

@@ -31,17 +31,6 @@ bool is_word(UChar32 c) {
 
 }  // namespace
 
-std::string repair_utf8(std::string_view bytes) {
-  std::string text;
-  for (size_t at = 0; at < bytes.size();) {
-    const size_t start = at;
-    UChar32 c;
-    U8_NEXT(bytes.data(), at, bytes.size(), c);
-    text += c < 0 ? std::string_view("\xef\xbf\xbd") : bytes.substr(start, at - start);
-  }
-  return text;
-}
-
 std::string utf8_of(char32_t code_point) {
   char buffer[U8_MAX_LENGTH];
   size_t size = 0;

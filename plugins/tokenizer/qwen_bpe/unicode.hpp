@@ -7,9 +7,6 @@
 
 namespace gesso::bpe {
 
-/// A copy in which each maximal broken sequence became U+FFFD.
-std::string repair_utf8(std::string_view bytes);
-
 std::string utf8_of(char32_t code_point);
 
 /// Bytes of white space at the beginning and at the end of valid UTF-8.

@@ -38,7 +38,9 @@ std::string bytes_of(const fs::path& path) {
 }
 
 void check(const sentencepiece::util::Status& status, Status code, const std::string& where) {
-  if (!status.ok()) throw Error(code, fmt::format("{}: {}", where, status.ToString()));
+  // The library quotes what it found in the file, whatever its bytes are.
+  if (!status.ok())
+    throw Error(code, fmt::format("{}: {}", where, text::repair_utf8(status.ToString())));
 }
 
 }  // namespace

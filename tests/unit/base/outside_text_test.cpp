@@ -84,5 +84,6 @@ TEST_CASE("excerpts end between characters") {
   CHECK(excerpt("abc", 3) == "abc");
   CHECK(excerpt("abcd", 3) == "abc...");
   CHECK(excerpt("ab\u00e9", 3) == "ab...");
+  CHECK(clean("a\xff\u00e9") == "a\ufffd\u00e9");
   CHECK(excerpt("\u00e9\u00e9", 2) == "\u00e9...");
 }
