@@ -3,10 +3,14 @@
 import json
 import shutil
 import struct
+import sys
 import unittest
 
+import tiny_models
 from program import DEMO, ProgramTest, needs_demo
 from test_demo import pixels
+
+sys.path.insert(0, str(DEMO.parent / "train"))
 
 SAMPLES = DEMO.parent.parent
 FEW_STEPS = ("--set", "num_inference_steps=2")
@@ -37,6 +41,20 @@ class Pictures(ProgramTest):
             with self.subTest(sample=sample.name):
                 self.gesso("check", sample)
                 self.gesso("run", sample, *FEW_STEPS, "--out", f"{number}-{{index}}.png")
+
+    def test_edges_by_the_preprocessor_and_by_the_script_are_the_same(self):
+        from pictures import canny, read_png
+        drawing = DEMO.parent / "controlnet/drawing.png"
+        width, height, rows = read_png(drawing)
+        edges = canny(width, height, rows)
+        self.assertGreater(len(edges), 50)
+        tiny_models.write_png(self.folder / "map.png", width, height, lambda x, y: (255 * ((x, y) in edges),) * 3)
+        ours, others, without = (
+            self.draw(f"{n}.png", "--set", f"controlnet_inputs=[{{ {control} }}]", pipeline=DEMO.parent / "control.toml")
+            for n, control in enumerate(('image = "map.png"', f'image = "{drawing}", processor_id = "canny"',
+                                         'image = "map.png", scale = 0.0')))
+        self.assertEqual(ours, others)
+        self.assertNotEqual(ours, without)
 
     def test_a_picture_of_a_batch_equals_the_picture_alone(self):
         for guidance in ("cfg_scale=1", "cfg_scale=3"):
