@@ -51,8 +51,14 @@ Tokenizer::Tokenizer(const fs::path& path)
   const std::string bytes = bytes_of(file);
   // An empty file is a valid, empty message to the library.
   if (bytes.empty()) throw Error(Status::BadData, fmt::format("{}: is empty", file.string()));
-  check(processor_->LoadFromSerializedProto(bytes), Status::BadData,
-        fmt::format("{}: is no SentencePiece model", file.string()));
+  const std::string where = fmt::format("{}: is no SentencePiece model", file.string());
+  sentencepiece::util::Status status;
+  try {
+    status = processor_->LoadFromSerializedProto(bytes);
+  } catch (const std::exception& error) {  // its parts throw where it has no status
+    throw Error(Status::BadData, fmt::format("{}: {}", where, text::repair_utf8(error.what())));
+  }
+  check(status, Status::BadData, where);
 }
 
 Tokenizer::~Tokenizer() = default;
