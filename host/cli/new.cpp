@@ -11,6 +11,7 @@
 
 #include "cli/exit_code.hpp"
 #include "cli/overrides.hpp"
+#include "cli/text_file.hpp"
 
 namespace gesso::cli {
 namespace {
@@ -36,11 +37,6 @@ fs::path template_folder() {
   if (fs::exists(folder)) return folder;
   throw Error(Status::NotFound,
               fmt::format("the templates are not installed ({})", folder.string()));
-}
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
@@ -88,7 +84,7 @@ class NewPlugin {
     fs::create_directories(folder);
     for (const fs::path& from : files) {
       const fs::path to = folder / filled(from.filename().string());
-      std::ofstream(to, std::ios::binary) << filled(read_file(from));
+      std::ofstream(to, std::ios::binary) << filled(read_text(from));
       if (!fs::exists(to)) throw Error(Status::Denied, "cannot write " + to.string());
       fmt::print("{}\n", to.string());
     }
@@ -119,7 +115,7 @@ class NewPlugin {
     std::vector<fs::path> files{templates / "README.md"};
     add_files(files, templates / language.folder);
     const bool is_module =
-        read_file(templates / kind_ / "my_plugin.gesso.toml").find("gesso.module/1") !=
+        read_text(templates / kind_ / "my_plugin.gesso.toml").find("gesso.module/1") !=
         std::string::npos;
     if (is_module && fs::exists(templates / language.folder / "module")) {
       add_files(files, templates / language.folder / "module");

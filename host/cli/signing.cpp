@@ -2,29 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
 #include <regex>
 
+#include "cli/text_file.hpp"
 #include "engine/base/atomic_file.hpp"
 #include "engine/base/checksum.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::cli {
-namespace {
 
 namespace fs = std::filesystem;
 
-std::string read(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw Error(Status::NotFound, fmt::format("{}: cannot be read", file.string()));
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-}  // namespace
-
 std::string sign_plugin(const fs::path& manifest) {
-  const std::string text = read(manifest);
+  const std::string text = read_text(manifest);
   const size_t table = text.find("\n[");  // keys of the top level stand before it
   std::string top = text.substr(0, table);
   const std::string rest = table == std::string::npos ? "" : text.substr(table);

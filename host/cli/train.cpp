@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 
 #include <nlohmann/json.hpp>
@@ -14,6 +13,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
+#include "cli/text_file.hpp"
 
 namespace gesso::cli {
 namespace {
@@ -69,8 +69,7 @@ class TrainCommand {
   static std::string text_of(const std::string& arguments) {
     std::error_code none;
     if (!fs::is_regular_file(arguments, none)) return arguments;
-    std::ifstream file(arguments);
-    return {std::istreambuf_iterator<char>(file), {}};
+    return read_text(arguments);
   }
 
   void convert() const {

@@ -68,9 +68,8 @@ const gesso_weights_service_t& weights_service() {
   static const gesso_weights_service_t table = [] {
     gesso_weights_service_t t{};
     t.struct_size = sizeof t;
-    each_method<gesso_weights_service_t>([&]<size_t I, class M>() {
-      t.*M::member = &M::template ask<method_number<gesso_weights_service_t>(I)>;
-    });
+    each_method<gesso_weights_service_t>(
+        [&]<size_t I, class M>() { t.*M::member = stub<gesso_weights_service_t, I>; });
     return t;
   }();
   return table;
@@ -83,8 +82,7 @@ const gesso_host_t& host_table() {
       nullptr,
       "gesso",
       GESSO_VERSION,
-      &std::tuple_element_t<0,
-                            Described<gesso_host_t>::Methods>::ask<method_number<gesso_host_t>(0)>,
+      stub<gesso_host_t>,
       [](const gesso_host_t*, const char* id) -> const void* {
         return std::string_view(id ? id : "") == GESSO_WEIGHTS_ID ? &weights_service() : nullptr;
       }};
@@ -98,9 +96,7 @@ gesso_call_t make_call(uint32_t flags, uint32_t thread_limit) {
   call.device = {kDLCPU, 0};
   call.thread_limit = thread_limit;
   call.cancelled = [](const gesso_call_t*) -> int32_t { return the_host->cancelled(); };
-  call.progress =
-      &std::tuple_element_t<0,
-                            Described<gesso_call_t>::Methods>::ask<method_number<gesso_call_t>(0)>;
+  call.progress = stub<gesso_call_t>;
   return call;
 }
 

@@ -94,10 +94,7 @@ class Proxy : public Remote {
   Pool pool_;
   gesso_component_t component_{};
   gesso_component_desc_t desc_{};
-  std::tuple<std::optional<gesso_scheduler_t>, std::optional<gesso_tokenizer_t>,
-             std::optional<gesso_module_t>, std::optional<gesso_codec_t>,
-             std::optional<gesso_delta_source_t>>
-      tables_;
+  OptionalInterfaces tables_;
   std::unique_ptr<Child> child_;
   bool dead_ = true;
   uint64_t epoch_ = 0;  // children so far
@@ -169,9 +166,7 @@ void Proxy::restart(const gesso_call_t* under_way) {
 
 gesso_status_t Proxy::ask_prepare(const gesso_call_t* call) {
   weights_.set_declaring(true);
-  const auto stub = &std::tuple_element_t<0, Described<gesso_component_t>::Methods>::ask<
-      method_number<gesso_component_t>(0)>;
-  const gesso_status_t status = stub(component_.self, call, &*setup_);
+  const gesso_status_t status = stub<gesso_component_t>(component_.self, call, &*setup_);
   weights_.set_declaring(false);
   return status;
 }

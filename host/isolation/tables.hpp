@@ -2,6 +2,10 @@
 // isolated; a new one is a few lines.
 #pragma once
 
+#include <optional>
+#include <tuple>
+#include <type_traits>
+
 #include "gesso/kind/codec.h"
 #include "gesso/kind/tokenizer.h"
 #include "gesso/module.h"
@@ -94,6 +98,11 @@ struct Described<gesso_delta_source_t> : NoData {
 using Interfaces = std::tuple<gesso_scheduler_t, gesso_tokenizer_t, gesso_module_t, gesso_codec_t,
                               gesso_delta_source_t>;
 
+/// One of each, as far as a component has them.
+template <class... Table>
+std::tuple<std::optional<Table>...> optional_tables(std::type_identity<std::tuple<Table...>>);
+using OptionalInterfaces = decltype(optional_tables(std::type_identity<Interfaces>()));
+
 // Child to host.
 
 template <>
@@ -127,6 +136,12 @@ template <class Table>
 constexpr uint32_t method_number(size_t index) {
   return Described<Table>::number << 8 | static_cast<uint32_t>(index);
 }
+
+/// The function that asks the other side in place of a table's `I`th.
+template <class Table, size_t I = 0>
+inline constexpr auto stub =
+    &std::tuple_element_t<I, typename Described<Table>::Methods>::template ask<method_number<Table>(
+        I)>;
 
 /// Calls `body<I, Method>()` for each method of a table.
 template <class Table, class Body>
@@ -165,7 +180,7 @@ void read_table(Reader& in, Table& table) {
   each_method<Table>([&]<size_t I, class M>() {
     bool there = false;
     in(there);
-    if (there) table.*M::member = &M::template ask<method_number<Table>(I)>;
+    if (there) table.*M::member = stub<Table, I>;
   });
 }
 

@@ -3,7 +3,8 @@
 #include <ATen/ops/zeros.h>
 #include <benchmark/benchmark.h>
 
-#include "engine/registry/watching.hpp"
+#include "engine/check/object.hpp"
+#include "engine/registry/registry.hpp"
 #include "gesso/kind/memory_policy.h"
 #include "gesso/kind/scheduler.h"
 #include "probe.hpp"
@@ -83,8 +84,7 @@ struct InTree {
     registry::SearchOptions options;
     options.given = {GESSO_BINARY_DIR "/lib/gesso/plugins"};
     options.use_environment = options.use_default_paths = false;
-    const registry::Watching watching(state.range(0) ? std::make_shared<checking::Watcher>(nullptr)
-                                                     : nullptr);
+    if (state.range(0)) options.watcher = std::make_shared<checking::Watcher>(nullptr);
     registry = registry::Registry::scan(options);
     component = registry->create(id, &host);
     const gesso_setup_t setup{sizeof setup, 0, nullptr, nullptr};

@@ -14,9 +14,9 @@
 #include "engine/api/synthesis.hpp"
 #include "engine/api/training.hpp"
 #include "engine/base/suggest.hpp"
+#include "engine/check/object.hpp"
 #include "engine/config/pipeline.hpp"
 #include "engine/registry/registered.hpp"
-#include "engine/registry/watching.hpp"
 #include "gesso/host.h"
 
 namespace gesso::api {
@@ -44,9 +44,9 @@ Engine::Engine(EngineOptions options, RuntimeFactory runtime)
     return "torch/" + this->runtime().machine().value("libtorch", std::string());
   };
   if (options_.search.use_environment && asks_for_checks()) {
-    watcher_ = std::make_shared<checking::Watcher>(options_.log);
+    options_.search.watcher = std::make_shared<checking::Watcher>(options_.log);
   }
-  registry_ = scan(options_.search);
+  registry_ = registry::Registry::scan(options_.search);
   for (const registry::Candidate& candidate : registry_->candidates()) {
     if (candidate.accepted) continue;
     log(GESSO_LOG_INFO,
@@ -71,12 +71,7 @@ Engine::~Engine() {
   for (const auto& pipeline : pipelines) {
     if (pipeline) pipeline->unload();
   }
-  if (watcher_) watcher_->finish();
-}
-
-std::shared_ptr<registry::Registry> Engine::scan(const registry::SearchOptions& search) const {
-  const registry::Watching watching(watcher_);
-  return registry::Registry::scan(search);
+  if (options_.search.watcher) options_.search.watcher->finish();
 }
 
 void Engine::log(int32_t level, const std::string& text) const {
@@ -92,7 +87,7 @@ runtime::Runtime& Engine::runtime() {
 void Engine::register_plugin(std::string_view manifest, gesso_plugin_entry_t entry) {
   registry::SearchOptions search = options_.search;
   search.given.push_back(registry::keep_registered(std::string(manifest), entry));
-  auto scanned = scan(search);
+  auto scanned = registry::Registry::scan(search);
   for (const registry::Candidate& candidate : scanned->candidates()) {
     if (candidate.path == search.given.back() && !candidate.accepted)
       throw Error(Status::InvalidArgument, candidate.reason);

@@ -16,10 +16,6 @@
 #include "engine/api/runtime_library.hpp"
 #include "engine/registry/registry.hpp"
 
-namespace gesso::checking {
-class Watcher;
-}
-
 namespace gesso::api {
 
 struct EngineOptions {
@@ -70,13 +66,11 @@ class Engine {
   void start_job(std::shared_ptr<Job> job, Job::Body body, std::shared_ptr<Turns> turns,
                  const SinkMaker& sink_for);
   void log(int32_t level, const std::string& text) const;
-  std::shared_ptr<registry::Registry> scan(const registry::SearchOptions& search) const;
 
   EngineOptions options_;
   RuntimeFactory make_runtime_;
   std::mutex runtime_mutex_;
   std::unique_ptr<runtime::Runtime> runtime_;
-  std::shared_ptr<checking::Watcher> watcher_;  // null: plugins are not checked
   std::shared_ptr<registry::Registry> registry_;
 
   std::mutex mutex_;  // of what follows

@@ -50,18 +50,6 @@ void GESSO_CALL forward_log(const gesso_host_t*, int32_t level, const char* text
 
 const void* GESSO_CALL no_service(const gesso_host_t*, const char*) { return nullptr; }
 
-// Lives as long as the process, in case a plugin keeps the pointer.
-const gesso_host_t& entry_host() {
-  static const gesso_host_t host{.struct_size = sizeof(gesso_host_t),
-                                 .abi_minor = GESSO_ABI_MINOR,
-                                 .data = nullptr,
-                                 .name = "gesso",
-                                 .version = GESSO_VERSION,
-                                 .log = forward_log,
-                                 .get_service = no_service};
-  return host;
-}
-
 dll::shared_library map_library(const fs::path& path, const std::string& sha256) {
   try {
     const auto mode = dll::load_mode::rtld_now | dll::load_mode::rtld_local;
@@ -96,7 +84,7 @@ const gesso_plugin_t* call_entry(gesso_plugin_entry_t entry, const gesso_host_t*
   const gesso_plugin_t* table = nullptr;
   ErrorText error;
   log_target = log_to;
-  const gesso_status_t status = entry(&entry_host(), &table, &error.error);
+  const gesso_status_t status = entry(&bare_host(), &table, &error.error);
   log_target = nullptr;
   check(status, error, "its entry failed");
   return table;
@@ -196,6 +184,17 @@ void compare(const gesso_component_desc_t& desc, const ComponentInfo& info,
 }
 
 }  // namespace
+
+const gesso_host_t& bare_host() {
+  static const gesso_host_t host{.struct_size = sizeof(gesso_host_t),
+                                 .abi_minor = GESSO_ABI_MINOR,
+                                 .data = nullptr,
+                                 .name = "gesso",
+                                 .version = GESSO_VERSION,
+                                 .log = forward_log,
+                                 .get_service = no_service};
+  return host;
+}
 
 const gesso_plugin_t& load_plugin(const fs::path& library, const std::string& sha256,
                                   const gesso_host_t* log_to) {

@@ -8,6 +8,10 @@
 
 namespace gesso::registry {
 
+/// A host without services, which entries are called with. What is logged to it is heard while an
+/// entry runs, by `log_to` below. Lives as long as the process: a plugin may keep the pointer.
+const gesso_host_t& bare_host();
+
 /// Maps the library, calls its entry and checks the table it gives. All registries of the process
 /// share the result, also a failure of code that did run. Thread-safe.
 ///

@@ -18,7 +18,6 @@
 #include "engine/registry/search.hpp"
 #include "engine/registry/trust.hpp"
 #include "engine/registry/variant.hpp"
-#include "engine/registry/watching.hpp"
 #include "gesso/cpp/error.hpp"
 
 namespace gesso::registry {
@@ -207,21 +206,13 @@ gesso_component_t* Registry::State::create(const PluginInfo& plugin, const Compo
 
 /// Loads it here, or where its components would run.
 void Registry::State::try_out(const PluginInfo& plugin) {
-  static const gesso_host_t silent{
-      sizeof(gesso_host_t),
-      GESSO_ABI_MINOR,
-      nullptr,
-      "gesso",
-      GESSO_VERSION,
-      [](const gesso_host_t*, int32_t, const char*) {},
-      [](const gesso_host_t*, const char*) -> const void* { return nullptr; }};
   bool here = false;
   for (const ComponentInfo& component : components_of(plugin)) {
     if (!names(isolation.ids, component)) {
       here = true;
       continue;
     }
-    gesso_component_t* made = create_isolated(plugin, component, isolation, &silent);
+    gesso_component_t* made = create_isolated(plugin, component, isolation, &bare_host());
     made->destroy(made->self);
   }
   if (here) load(plugin, nullptr);
@@ -233,7 +224,7 @@ Registry::~Registry() = default;
 std::shared_ptr<Registry> Registry::scan(const SearchOptions& options) {
   auto state = std::make_unique<State>();
   state->runtime_version = options.runtime_version;
-  state->watcher = Watching::now();
+  state->watcher = options.watcher;
   state->isolation = options.isolation;
   state->trust = checked_trust(options.trust, options.use_environment);
   state->candidates = find_manifests(options);

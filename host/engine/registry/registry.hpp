@@ -18,6 +18,10 @@
 #include "engine/weights/component_pattern.hpp"
 #include "gesso/plugin.h"
 
+namespace gesso::checking {
+class Watcher;
+}
+
 namespace gesso::registry {
 
 /// A parameter as the manifest describes it; `type` is a GESSO_VALUE_* number.
@@ -111,6 +115,8 @@ struct SearchOptions {
   /// What this process computes with, "torch/2.13.0"; asked before a plugin that names a runtime is
   /// loaded. Empty: not compared.
   std::function<std::string()> runtime_version;
+  /// Holds components to the rules of the headers (engine/check/check.hpp); null: they are not.
+  std::shared_ptr<checking::Watcher> watcher{};
   Isolation isolation{};
   Trust trust{};  // without a list: that of GESSO_TRUSTED_PLUGINS, where `use_environment`
 };

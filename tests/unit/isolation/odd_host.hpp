@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <doctest/doctest.h>
+
 #include "engine/registry/registry.hpp"
 #include "gesso/cpp/host.hpp"
 #include "gesso/cpp/module.hpp"
@@ -85,5 +87,21 @@ class Isolated {
  private:
   gesso_component_t* component_;
 };
+
+/// What the odd denoiser makes of one item [1, 1, n]; it does what `fault` says.
+inline std::vector<float> denoise(gesso_component_t* component, OddCall& call,
+                                  const std::vector<float>& latents,
+                                  const std::string& fault = "") {
+  const std::vector<int64_t> shape{1, 1, static_cast<int64_t>(latents.size())};
+  const Tensor tensor = Tensor::empty(kF32, shape);
+  std::ranges::copy(latents, elements<float>(tensor.dl()).begin());
+  ValueList values;
+  values.set_text("fault", fault);
+  const auto outputs =
+      ModuleRef(component).run(&call.table, "denoise", {{"latents", 0, tensor.get()}}, values);
+  REQUIRE(outputs.size() == 1);
+  const auto made = elements<float>(outputs[0].tensor.dl());
+  return {made.begin(), made.end()};
+}
 
 }  // namespace gesso::test

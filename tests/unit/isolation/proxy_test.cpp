@@ -11,6 +11,7 @@
 #include "odd_host.hpp"
 
 using namespace gesso;
+using gesso::test::denoise;
 using gesso::test::Isolated;
 using gesso::test::odd_registry;
 using gesso::test::OddCall;
@@ -39,20 +40,6 @@ std::string failure(Isolated& component, const std::string& fault) {
     return error.what();
   }
   return "no failure";
-}
-
-std::vector<float> denoise(gesso_component_t* component, OddCall& call,
-                           const std::vector<float>& latents, const std::string& fault = "") {
-  const std::vector<int64_t> shape{1, 1, static_cast<int64_t>(latents.size())};
-  const Tensor tensor = Tensor::empty(kF32, shape);
-  std::ranges::copy(latents, elements<float>(tensor.dl()).begin());
-  ValueList values;
-  values.set_text("fault", fault);
-  const auto outputs =
-      ModuleRef(component).run(&call.table, "denoise", {{"latents", 0, tensor.get()}}, values);
-  REQUIRE(outputs.size() == 1);
-  const auto made = elements<float>(outputs[0].tensor.dl());
-  return {made.begin(), made.end()};
 }
 
 const std::vector<double> kEven{1, 0.75, 0.5, 0.25};

@@ -80,13 +80,7 @@ namespace {
 
 float denoise(Isolated& component, float x, const std::string& fault = "") {
   OddCall call;
-  const Tensor tensor = Tensor::empty(kF32, std::vector<int64_t>{1, 1, 1});
-  elements<float>(tensor.dl())[0] = x;
-  ValueList values;
-  values.set_text("fault", fault);
-  const auto outputs = ModuleRef(component.get())
-                           .run(&call.table, "denoise", {{"latents", 0, tensor.get()}}, values);
-  return elements<float>(outputs.at(0).tensor.dl())[0];
+  return test::denoise(component.get(), call, {x}, fault).front();
 }
 
 }  // namespace
