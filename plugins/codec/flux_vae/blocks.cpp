@@ -4,12 +4,11 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/silu.h>
-#include <ATen/ops/upsample_nearest2d.h>
 
 #include "gesso/cpp/training_torch.hpp"
 #include "nn/attention.hpp"
 #include "nn/convolution.hpp"
+#include "nn/group_norm.hpp"
 
 namespace gesso::flux_vae {
 namespace {
@@ -28,8 +27,7 @@ at::Tensor group_norm(const at::Tensor& x, int64_t groups, const Weight& weight,
 template <class Weight>
 at::Tensor norm_silu(const at::Tensor& x, int64_t groups, const Weight& weight,
                      const Weight& bias) {
-  at::Tensor y = group_norm(x, groups, weight, bias);
-  return at::silu_(y);
+  return nn::group_norm_silu(x, groups, weight.data, bias.data, kEps);
 }
 
 /// Weight and bias of a layer, as requests; any extents that the file has.
@@ -92,9 +90,7 @@ class Convolution : public UnitBlock<Convolution> {
       x_BCHW = at::constant_pad_nd(x_BCHW, {0, 1, 0, 1});
       return conv2d(x_BCHW, w[kWeight].data, w[kBias].data, 2, 0);
     }
-    if (kind_ == Up) {
-      x_BCHW = at::upsample_nearest2d(x_BCHW, {2 * x_BCHW.size(2), 2 * x_BCHW.size(3)});
-    }
+    if (kind_ == Up) return nn::doubled_conv2d(x_BCHW, w[kWeight].data, w[kBias].data);
     return conv2d(x_BCHW, w[kWeight].data, w[kBias].data, 1, 1);
   }
 
@@ -102,7 +98,8 @@ class Convolution : public UnitBlock<Convolution> {
     if (kind_ == Down) height /= 2, width /= 2;
     if (kind_ == Up) height *= 2, width *= 2;
     const uint64_t cells = height * width;
-    return {flops_ * cells, channels_ * cells};
+    const uint64_t flops = kind_ == Up ? flops_ * 4 / 9 : flops_;  // see nn::doubled_conv2d
+    return {flops * cells, channels_ * cells};
   }
 
  private:

@@ -1,14 +1,35 @@
 #include "nn/convolution.hpp"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/upsample_nearest2d.h>
+
+#include <limits>
 
 #include "nn/cpu_features.hpp"
+#include "nn/watched.hpp"
 
 namespace gesso::nn {
 namespace {
 
 at::MemoryFormat order_of(at::ScalarType type) {
   return type == at::kBFloat16 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+}
+
+/// The kernel's three rows (`axis` 2) or columns (3) as two: those that meet the same cell of the
+/// undoubled picture are added up. `odd`: for the second of the two results of a cell.
+at::Tensor folded(const at::Tensor& weight, int64_t axis, bool odd) {
+  const int64_t first = odd ? 2 : 1;
+  return at::cat({weight.narrow(axis, 0, first).sum(axis, /*keepdim=*/true),
+                  weight.narrow(axis, first, 3 - first).sum(axis, /*keepdim=*/true)},
+                 axis);
+}
+
+/// Every second row and column, from `row`, `column` on.
+at::Tensor every_second(const at::Tensor& x_BCHW, int64_t row, int64_t column) {
+  constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
+  return x_BCHW.slice(2, row, kEnd, 2).slice(3, column, kEnd, 2);
 }
 
 }  // namespace
@@ -23,6 +44,31 @@ at::Tensor conv2d(const at::Tensor& x_BCHW, const at::Tensor& weight, const at::
   const at::MemoryFormat order = order_of(type);
   return at::conv2d(x_BCHW.to(type).contiguous(order), weight.to(type).contiguous(order),
                     bias.to(type), {stride, stride}, {padding, padding});
+}
+
+at::Tensor doubled_conv2d_plain(const at::Tensor& x_BCHW, const at::Tensor& weight,
+                                const at::Tensor& bias) {
+  const int64_t H = x_BCHW.size(2), W = x_BCHW.size(3);
+  return conv2d(at::upsample_nearest2d(x_BCHW, {2 * H, 2 * W}), weight, bias, 1, 1);
+}
+
+at::Tensor doubled_conv2d(const at::Tensor& x_BCHW, const at::Tensor& weight,
+                          const at::Tensor& bias) {
+  if (watched({x_BCHW, weight, bias}) || weight.size(2) != 3 || weight.size(3) != 3) {
+    return doubled_conv2d_plain(x_BCHW, weight, bias);
+  }
+  const at::ScalarType type = convolution_type(weight.scalar_type());
+  const int64_t B = x_BCHW.size(0), H = x_BCHW.size(2), W = x_BCHW.size(3);
+  const at::Tensor wide = weight.to(at::kFloat), x = x_BCHW.to(type).contiguous(order_of(type));
+  at::Tensor y = at::empty({B, weight.size(0), 2 * H, 2 * W}, x.options(), order_of(type));
+  for (const int64_t row : {0, 1}) {
+    for (const int64_t column : {0, 1}) {
+      const at::Tensor kernel = folded(folded(wide, 2, row == 1), 3, column == 1).to(type);
+      const at::Tensor padded = conv2d(x, kernel, bias, 1, 1);  // [B, C, H + 1, W + 1]
+      every_second(y, row, column).copy_(padded.narrow(2, row, H).narrow(3, column, W));
+    }
+  }
+  return y;
 }
 
 }  // namespace gesso::nn

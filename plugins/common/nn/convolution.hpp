@@ -16,4 +16,14 @@ at::ScalarType convolution_type(at::ScalarType weights);
 at::Tensor conv2d(const at::Tensor& x_BCHW, const at::Tensor& weight, const at::Tensor& bias,
                   int64_t stride = 1, int64_t padding = 0);
 
+/// conv2d with a 3x3 kernel and padding 1 of x with each cell doubled along both sides. Of the nine
+/// products of each result some have the same cell: it is four convolutions with 2x2 kernels, sums
+/// of the 3x3 one's numbers, with 4/9 of the arithmetic. The plain one doubles first; it is taken
+/// where autograd watches.
+/// @return [1, C, 2H, 2W]
+at::Tensor doubled_conv2d(const at::Tensor& x_BCHW, const at::Tensor& weight,
+                          const at::Tensor& bias);
+at::Tensor doubled_conv2d_plain(const at::Tensor& x_BCHW, const at::Tensor& weight,
+                                const at::Tensor& bias);
+
 }  // namespace gesso::nn

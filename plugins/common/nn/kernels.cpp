@@ -66,11 +66,33 @@ GESSO_INLINE void head_rows(T* x, const T* w, const float* cos, const float* sin
   }
 }
 
+GESSO_INLINE float silu(float v) { return v / (1.0f + exponential(-v)); }
+
 template <class T>
 GESSO_INLINE void silu_multiply_all(T* a, const T* b, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
-    const float v = load(a + i);
-    store(a + i, rounded<T>(v / (1.0f + exponential(-v))) * load(b + i));
+    store(a + i, rounded<T>(silu(load(a + i))) * load(b + i));
+  }
+}
+
+template <class T>
+GESSO_INLINE void sum_columns(const T* x, int64_t rows, int64_t D, float* sums, float* squares) {
+  for (int64_t row = 0; row < rows; ++row, x += D) {
+    for (int64_t i = 0; i < D; ++i) {
+      const float v = load(x + i);
+      sums[i] += v;
+      squares[i] += v * v;
+    }
+  }
+}
+
+template <class T>
+GESSO_INLINE void scale_shift_silu_rows(const T* x, const float* scale, const float* shift,
+                                        int64_t rows, int64_t D, T* y) {
+  for (int64_t row = 0; row < rows; ++row, x += D, y += D) {
+    for (int64_t i = 0; i < D; ++i) {
+      store(y + i, silu(rounded<T>(load(x + i) * scale[i] + shift[i])));
+    }
   }
 }
 
@@ -204,6 +226,22 @@ GESSO_CLONES void silu_multiply(float* a, const float* b, int64_t count) {
 }
 GESSO_CLONES void silu_multiply(BFloat16* a, const BFloat16* b, int64_t count) {
   silu_multiply_all(a, b, count);
+}
+GESSO_CLONES void column_sums(const float* x, int64_t rows, int64_t D, float* sums,
+                              float* squares) {
+  sum_columns(x, rows, D, sums, squares);
+}
+GESSO_CLONES void column_sums(const BFloat16* x, int64_t rows, int64_t D, float* sums,
+                              float* squares) {
+  sum_columns(x, rows, D, sums, squares);
+}
+GESSO_CLONES void scale_shift_silu(const float* x, const float* scale, const float* shift,
+                                   int64_t rows, int64_t D, float* y) {
+  scale_shift_silu_rows(x, scale, shift, rows, D, y);
+}
+GESSO_CLONES void scale_shift_silu(const BFloat16* x, const float* scale, const float* shift,
+                                   int64_t rows, int64_t D, BFloat16* y) {
+  scale_shift_silu_rows(x, scale, shift, rows, D, y);
 }
 GESSO_CLONES void int8_rows(const float* x, int64_t rows, int64_t D, int8_t* codes, float* scale) {
   int8_all(x, rows, D, codes, scale);

@@ -38,6 +38,16 @@ void head_norm_rotate(BFloat16* x, const BFloat16* w, const float* cos, const fl
 void silu_multiply(float* a, const float* b, int64_t count);
 void silu_multiply(BFloat16* a, const BFloat16* b, int64_t count);
 
+/// sums[i] += x of column i, squares[i] += its square, over all rows.
+void column_sums(const float* x, int64_t rows, int64_t D, float* sums, float* squares);
+void column_sums(const BFloat16* x, int64_t rows, int64_t D, float* sums, float* squares);
+
+/// y = silu(round(x * scale + shift)), scale and shift [D].
+void scale_shift_silu(const float* x, const float* scale, const float* shift, int64_t rows,
+                      int64_t D, float* y);
+void scale_shift_silu(const BFloat16* x, const float* scale, const float* shift, int64_t rows,
+                      int64_t D, BFloat16* y);
+
 /// A block of keys in an attention that goes over the keys block by block. scores [rows, `stride`],
 /// of which `count` are real and `padded` are written: weights = e^(scale * score - largest), 0
 /// beyond `count`. `largest` and `total` [rows] go on from the blocks before, and `sums` [rows, D]

@@ -1,11 +1,8 @@
 // Each fused kernel against its plain version.
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/randn.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/zeros.h>
 
@@ -15,51 +12,16 @@
 
 #include <doctest/doctest.h>
 
+#include "close.hpp"
 #include "gesso/cpp/error.hpp"
 #include "nn/activation.hpp"
 #include "nn/attention.hpp"
 #include "nn/attention_blocked.hpp"
-#include "nn/convolution.hpp"
 #include "nn/cpu_features.hpp"
 #include "nn/norm.hpp"
 #include "nn/rotary.hpp"
 
 using namespace gesso;
-
-namespace {
-
-at::Tensor noise(std::vector<int64_t> shape, at::ScalarType type, uint64_t seed) {
-  auto generator = at::detail::createCPUGenerator(seed);
-  return at::randn(shape, generator).to(type);
-}
-
-double max_rel(const at::Tensor& found, const at::Tensor& expected) {
-  const at::Tensor f = found.to(at::kDouble), e = expected.to(at::kDouble);
-  return f.sub(e).abs().max().item<double>() / e.abs().max().item<double>();
-}
-
-/// Largest distance in units of one bf16 rounding of the expected number itself.
-double worst_rounding(const at::Tensor& found, const at::Tensor& expected) {
-  const at::Tensor f = found.to(at::kDouble), e = expected.to(at::kDouble);
-  return f.sub(e).abs().div(e.abs().clamp_min(1e-30)).max().item<double>() * 128;
-}
-
-constexpr at::ScalarType kTypes[] = {at::kFloat, at::kBFloat16};
-
-/// Float32: sums in another order. Bf16: now and then the other neighbour, once per rounding.
-void check_close(const at::Tensor& found, const at::Tensor& expected, int roundings) {
-  REQUIRE(found.sizes() == expected.sizes());
-  REQUIRE((found.scalar_type() == expected.scalar_type()));
-  if (found.scalar_type() == at::kFloat) {
-    CHECK(max_rel(found, expected) < 5e-7);
-  } else {
-    CHECK(worst_rounding(found, expected) <= roundings);
-    const double changed = found.ne(expected).to(at::kDouble).mean().item<double>();
-    CHECK(changed < 0.01);
-  }
-}
-
-}  // namespace
 
 TEST_CASE("rms_norm equals its plain version, with and without a scale, at any width") {
   for (const at::ScalarType type : kTypes) {
@@ -228,14 +190,4 @@ TEST_CASE("blocked attention shows numbers that are none") {
   at::Tensor k = q.clone();
   k[69][0][5] = std::numeric_limits<float>::quiet_NaN();
   CHECK(nn::blocked_attention(q, k, v).isnan().all().item<bool>());
-}
-
-TEST_CASE("conv2d computes in the type that is fast here") {
-  const at::Tensor x = noise({1, 4, 9, 7}, at::kFloat, 1), w = noise({6, 4, 3, 3}, at::kFloat, 2),
-                   b = noise({6}, at::kFloat, 3);
-  const at::Tensor expected = at::conv2d(x, w, b, {2, 2}, {1, 1});
-  CHECK(max_rel(nn::conv2d(x, w, b, 2, 1), expected) < 1e-6);
-  const at::Tensor half = nn::conv2d(x, w.to(at::kBFloat16), b.to(at::kBFloat16), 2, 1);
-  CHECK((half.scalar_type() == (nn::has_native_bf16() ? at::kBFloat16 : at::kFloat)));
-  CHECK(max_rel(half, expected) < 0.02);
 }

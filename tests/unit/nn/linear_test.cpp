@@ -1,31 +1,16 @@
 // nn::linear: widened products against plain ones, and low-rank updates.
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/amax.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
 #include <doctest/doctest.h>
 
+#include "close.hpp"
 #include "nn/linear.hpp"
 #include "nn/linear_narrow.hpp"
 
 using namespace gesso;
-
-namespace {
-
-at::Tensor noise(std::vector<int64_t> shape, at::ScalarType type, uint64_t seed) {
-  auto generator = at::detail::createCPUGenerator(seed);
-  return at::randn(shape, generator).to(type);
-}
-
-double max_rel(const at::Tensor& found, const at::Tensor& expected) {
-  const at::Tensor f = found.to(at::kDouble), e = expected.to(at::kDouble);
-  return f.sub(e).abs().max().item<double>() / e.abs().max().item<double>();
-}
-
-}  // namespace
 
 TEST_CASE("a widened product equals the plain one up to one rounding, for weights of any size") {
   for (const auto& [rows, in, out] :
