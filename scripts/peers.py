@@ -1,4 +1,4 @@
-"""What scripts/check-peers and scripts/check-diffsynth share: runs of gesso, and comparisons that tell what was compared."""
+"""What scripts/check-peers, check-diffsynth and check-stable-diffusion-cpp share: runs of gesso, and comparisons that tell what was compared."""
 import subprocess
 import sys
 from pathlib import Path
