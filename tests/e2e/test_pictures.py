@@ -56,6 +56,17 @@ class Pictures(ProgramTest):
         self.assertEqual(ours, others)
         self.assertNotEqual(ours, without)
 
+    def test_a_picture_gives_the_ink(self):
+        from pictures import read_png
+        warmth = {}
+        for name in ("drawing", "other"):  # blue, orange
+            shown = DEMO.parent / f"i2l/{name}.png"
+            self.draw(f"{name}.png", "--set", "prompt=a red apple", "--set", "seed=1", "--set", "num_inference_steps=8",
+                      "--set", f'image2lora_images=["{shown}"]', pipeline=DEMO.parent / "i2l.toml")
+            rows = read_png(self.folder / f"{name}.png")[2]
+            warmth[name] = sum(row[i] - row[i + 2] for row in rows for i in range(0, len(row), 3)) / sum(map(len, rows)) * 3
+        self.assertLess(warmth["drawing"] + 10, warmth["other"])
+
     def test_a_picture_of_a_batch_equals_the_picture_alone(self):
         for guidance in ("cfg_scale=1", "cfg_scale=3"):
             with self.subTest(guidance=guidance):
