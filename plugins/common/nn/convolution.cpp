@@ -1,8 +1,8 @@
 #include "nn/convolution.hpp"
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
 #include <limits>
@@ -17,13 +17,12 @@ at::MemoryFormat order_of(at::ScalarType type) {
   return type == at::kBFloat16 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
 }
 
-/// The kernel's three rows (`axis` 2) or columns (3) as two: those that meet the same cell of the
+/// The kernel's three rows (`axis` 1) or columns (2) as two: those that meet the same cell of the
 /// undoubled picture are added up. `odd`: for the second of the two results of a cell.
-at::Tensor folded(const at::Tensor& weight, int64_t axis, bool odd) {
-  const int64_t first = odd ? 2 : 1;
-  return at::cat({weight.narrow(axis, 0, first).sum(axis, /*keepdim=*/true),
-                  weight.narrow(axis, first, 3 - first).sum(axis, /*keepdim=*/true)},
-                 axis);
+at::Tensor folded(const at::Tensor& kernel_OHWI, int64_t axis, bool odd) {
+  const auto part = [&](int64_t i) { return kernel_OHWI.select(axis, i); };
+  return odd ? at::stack({part(0).add(part(1)), part(2)}, axis)
+             : at::stack({part(0), part(1).add(part(2))}, axis);
 }
 
 /// Every second row and column, from `row`, `column` on.
@@ -59,11 +58,13 @@ at::Tensor doubled_conv2d(const at::Tensor& x_BCHW, const at::Tensor& weight,
   }
   const at::ScalarType type = convolution_type(weight.scalar_type());
   const int64_t B = x_BCHW.size(0), H = x_BCHW.size(2), W = x_BCHW.size(3);
-  const at::Tensor wide = weight.to(at::kFloat), x = x_BCHW.to(type).contiguous(order_of(type));
+  const at::Tensor x = x_BCHW.to(type).contiguous(order_of(type));
+  const at::Tensor wide_OHWI = weight.to(at::kFloat).permute({0, 2, 3, 1}).contiguous();
   at::Tensor y = at::empty({B, weight.size(0), 2 * H, 2 * W}, x.options(), order_of(type));
   for (const int64_t row : {0, 1}) {
+    const at::Tensor rows_OHWI = folded(wide_OHWI, 1, row == 1);
     for (const int64_t column : {0, 1}) {
-      const at::Tensor kernel = folded(folded(wide, 2, row == 1), 3, column == 1).to(type);
+      const at::Tensor kernel = folded(rows_OHWI, 2, column == 1).to(type).permute({0, 3, 1, 2});
       const at::Tensor padded = conv2d(x, kernel, bias, 1, 1);  // [B, C, H + 1, W + 1]
       every_second(y, row, column).copy_(padded.narrow(2, row, H).narrow(3, column, W));
     }
