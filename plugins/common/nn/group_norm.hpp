@@ -6,7 +6,7 @@
 namespace gesso::nn {
 
 /// Memory for results that are soon read and forgotten, one at a time: it is taken from the system
-/// once. Fresh pages for each of them were a tenth of the time of a decode.
+/// once, and its pages are cleared once.
 class Scratch {
  public:
   /// A tensor like x [1, C, H, W] with channels last, whose numbers are those of an earlier one.
