@@ -56,7 +56,8 @@ class ConvertCommand {
         ->type_name("ID");
     add_text(command, "--format", "format", "How matrices are stored; default: as they are")
         ->type_name("FORMAT");
-    add_list(command, "--exclude", "exclude_modules", "A module that stays as it is")
+    add_list(command, "--exclude", "exclude_modules",
+             "A module that stays as it is, by its name in the result")
         ->type_name("MODULE");
     add_list(command, "--target", "target_modules", "Only this module")->type_name("MODULE");
     add_text(command, "--max-shard-size", "max_shard_size",
