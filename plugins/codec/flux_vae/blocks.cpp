@@ -8,6 +8,7 @@
 #include "gesso/cpp/training_torch.hpp"
 #include "nn/attention.hpp"
 #include "nn/convolution.hpp"
+#include "nn/group_norm.hpp"
 
 namespace gesso::flux_vae {
 namespace {
@@ -24,9 +25,9 @@ at::Tensor group_norm(const at::Tensor& x, int64_t groups, const Weight& weight,
 }
 
 template <class Weight>
-at::Tensor norm_silu(const at::Tensor& x, int64_t groups, const Weight& weight, const Weight& bias,
-                     nn::Scratch* scratch) {
-  return nn::group_norm_silu(x, groups, weight.data, bias.data, kEps, scratch);
+at::Tensor norm_silu(const at::Tensor& x, int64_t groups, const Weight& weight,
+                     const Weight& bias) {
+  return nn::group_norm_silu(x, groups, weight.data, bias.data, kEps);
 }
 
 /// Weight and bias of a layer, as requests; any extents that the file has.
@@ -54,16 +55,16 @@ uint64_t flops_per_cell(const Weights& weights, const std::string& layer) {
 
 enum : uint32_t { kWeight, kBias };  // of blocks with one layer
 
-/// A block whose `compute(x, weights, scratch)` serves drawing and training alike: weights are
-/// entered in order either way, and nothing that autograd keeps is written over.
+/// A block whose `compute(x, weights)` serves drawing and training alike: weights are entered in
+/// order either way, and nothing that autograd keeps is written over.
 template <class Derived>
 class UnitBlock : public Block {
  public:
-  at::Tensor forward(const Call& call, at::Tensor x_BCHW, nn::Scratch& scratch) override {
-    return self().compute(std::move(x_BCHW), unit_.enter(call), &scratch);
+  at::Tensor forward(const Call& call, at::Tensor x_BCHW) override {
+    return self().compute(std::move(x_BCHW), unit_.enter(call));
   }
   at::Tensor train(const Call& call, torch::Leaves& leaves, const at::Tensor& x_BCHW) override {
-    return self().compute(x_BCHW, leaves.enter(call, unit_.unit()), nullptr);
+    return self().compute(x_BCHW, leaves.enter(call, unit_.unit()));
   }
 
  protected:
@@ -84,7 +85,7 @@ class Convolution : public UnitBlock<Convolution> {
         flops_(flops_per_cell(weights, layer)) {}
 
   template <class Entered>
-  at::Tensor compute(at::Tensor x_BCHW, const Entered& w, nn::Scratch*) const {
+  at::Tensor compute(at::Tensor x_BCHW, const Entered& w) const {
     if (kind_ == Down) {
       x_BCHW = at::constant_pad_nd(x_BCHW, {0, 1, 0, 1});
       return conv2d(x_BCHW, w[kWeight].data, w[kBias].data, 2, 0);
@@ -122,10 +123,10 @@ class Residual : public UnitBlock<Residual> {
   }
 
   template <class Entered>
-  at::Tensor compute(at::Tensor x_BCHW, const Entered& w, nn::Scratch* scratch) const {
-    at::Tensor h_BCHW = norm_silu(x_BCHW, groups_, w[kNorm1], w[kNorm1Bias], scratch);
+  at::Tensor compute(at::Tensor x_BCHW, const Entered& w) const {
+    at::Tensor h_BCHW = norm_silu(x_BCHW, groups_, w[kNorm1], w[kNorm1Bias]);
     h_BCHW = conv2d(h_BCHW, w[kConv1].data, w[kConv1Bias].data, 1, 1);
-    h_BCHW = norm_silu(h_BCHW, groups_, w[kNorm2], w[kNorm2Bias], scratch);
+    h_BCHW = norm_silu(h_BCHW, groups_, w[kNorm2], w[kNorm2Bias]);
     h_BCHW = conv2d(h_BCHW, w[kConv2].data, w[kConv2Bias].data, 1, 1);
     if (shortcut_) x_BCHW = conv2d(x_BCHW, w[kShortcut].data, w[kShortcutBias].data);
     return h_BCHW.add_(x_BCHW);
@@ -170,7 +171,7 @@ class Attention : public UnitBlock<Attention> {
         channels_(weights.describe(name + ".to_q.weight").shape.at(0)) {}
 
   template <class Entered>
-  at::Tensor compute(at::Tensor x_BCHW, const Entered& w, nn::Scratch*) const {
+  at::Tensor compute(at::Tensor x_BCHW, const Entered& w) const {
     const at::Tensor n_LC =
         group_norm(x_BCHW, groups_, w[kNorm], w[kNormBias]).flatten(2).squeeze(0).t();
     const auto project = [&](const at::Tensor& x, uint32_t place) {
@@ -202,8 +203,8 @@ class Output : public UnitBlock<Output> {
         flops_(flops_per_cell(weights, name + "_out")) {}
 
   template <class Entered>
-  at::Tensor compute(at::Tensor x_BCHW, const Entered& w, nn::Scratch* scratch) const {
-    const at::Tensor h_BCHW = norm_silu(x_BCHW, groups_, w[kNorm], w[kNormBias], scratch);
+  at::Tensor compute(at::Tensor x_BCHW, const Entered& w) const {
+    const at::Tensor h_BCHW = norm_silu(x_BCHW, groups_, w[kNorm], w[kNormBias]);
     return conv2d(h_BCHW, w[kConv].data, w[kConvBias].data, 1, 1);
   }
 

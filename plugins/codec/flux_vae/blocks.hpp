@@ -3,7 +3,6 @@
 
 #include <memory>
 
-#include "nn/group_norm.hpp"
 #include "nn/weight_unit.hpp"
 
 namespace gesso::torch {
@@ -17,8 +16,7 @@ class Block {
  public:
   virtual ~Block() = default;
   /// @param x_BCHW  any float type; the result has the one of `nn::convolution_type`
-  /// @param scratch  shared by the blocks of one run
-  virtual at::Tensor forward(const Call& call, at::Tensor x_BCHW, nn::Scratch& scratch) = 0;
+  virtual at::Tensor forward(const Call& call, at::Tensor x_BCHW) = 0;
   /// The same as a differentiable function.
   virtual at::Tensor train(const Call& call, torch::Leaves& leaves, const at::Tensor& x_BCHW) = 0;
 

@@ -21,8 +21,7 @@ int64_t count_levels(const Weights& weights, const std::string& prefix) {
 }
 
 at::Tensor run(const Call& call, const std::vector<std::unique_ptr<Block>>& blocks, at::Tensor x) {
-  nn::Scratch scratch;
-  for (const auto& block : blocks) x = block->forward(call, std::move(x), scratch);
+  for (const auto& block : blocks) x = block->forward(call, std::move(x));
   return x;
 }
 

@@ -1,7 +1,6 @@
 // C: channels, R: cells of the picture.
 #include "nn/group_norm.hpp"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/silu.h>
@@ -84,15 +83,6 @@ bool suits(const at::Tensor& x, int64_t groups) {
 
 }  // namespace
 
-at::Tensor Scratch::like(const at::Tensor& x) {
-  if (!memory_.defined() || memory_.numel() < x.numel() || memory_.dtype() != x.dtype()) {
-    memory_.reset();  // first, so that both are never there
-    memory_ = at::empty({x.numel()}, x.options());
-  }
-  const int64_t C = x.size(1), H = x.size(2), W = x.size(3);
-  return memory_.narrow(0, 0, x.numel()).view({1, H, W, C}).permute({0, 3, 1, 2});
-}
-
 at::Tensor group_norm_silu_plain(const at::Tensor& x_BCHW, int64_t groups, const at::Tensor& weight,
                                  const at::Tensor& bias, double eps) {
   const auto type = x_BCHW.scalar_type();
@@ -101,7 +91,7 @@ at::Tensor group_norm_silu_plain(const at::Tensor& x_BCHW, int64_t groups, const
 }
 
 at::Tensor group_norm_silu(const at::Tensor& x_BCHW, int64_t groups, const at::Tensor& weight,
-                           const at::Tensor& bias, double eps, Scratch* scratch) {
+                           const at::Tensor& bias, double eps) {
   if (!suits(x_BCHW, groups) || watched({x_BCHW, weight, bias})) {
     return group_norm_silu_plain(x_BCHW, groups, weight, bias, eps);
   }
@@ -110,7 +100,7 @@ at::Tensor group_norm_silu(const at::Tensor& x_BCHW, int64_t groups, const at::T
     return w.to(x_BCHW.scalar_type()).to(at::kFloat).contiguous();
   };
   const at::Tensor w = wide(weight), b = wide(bias);
-  at::Tensor y = scratch ? scratch->like(x_BCHW) : at::empty_like(x_BCHW);
+  at::Tensor y = at::empty_like(x_BCHW);
   for_kernel_type(x_BCHW, [&]<class T>(T) {
     const T* in = static_cast<const T*>(x_BCHW.const_data_ptr());
     T* out = static_cast<T*>(y.mutable_data_ptr());
