@@ -13,9 +13,7 @@
 namespace gesso::nn {
 namespace {
 
-at::MemoryFormat order_of(at::ScalarType type) {
-  return type == at::kBFloat16 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-}
+constexpr at::MemoryFormat kOrder = at::MemoryFormat::ChannelsLast;
 
 /// The kernel's three rows (`axis` 1) or columns (2) as two: those that meet the same cell of the
 /// undoubled picture are added up. `odd`: for the second of the two results of a cell.
@@ -40,8 +38,7 @@ at::ScalarType convolution_type(at::ScalarType weights) {
 at::Tensor conv2d(const at::Tensor& x_BCHW, const at::Tensor& weight, const at::Tensor& bias,
                   int64_t stride, int64_t padding) {
   const at::ScalarType type = convolution_type(weight.scalar_type());
-  const at::MemoryFormat order = order_of(type);
-  return at::conv2d(x_BCHW.to(type).contiguous(order), weight.to(type).contiguous(order),
+  return at::conv2d(x_BCHW.to(type).contiguous(kOrder), weight.to(type).contiguous(kOrder),
                     bias.to(type), {stride, stride}, {padding, padding});
 }
 
@@ -58,9 +55,9 @@ at::Tensor doubled_conv2d(const at::Tensor& x_BCHW, const at::Tensor& weight,
   }
   const at::ScalarType type = convolution_type(weight.scalar_type());
   const int64_t B = x_BCHW.size(0), H = x_BCHW.size(2), W = x_BCHW.size(3);
-  const at::Tensor x = x_BCHW.to(type).contiguous(order_of(type));
+  const at::Tensor x = x_BCHW.to(type).contiguous(kOrder);
   const at::Tensor wide_OHWI = weight.to(at::kFloat).permute({0, 2, 3, 1}).contiguous();
-  at::Tensor y = at::empty({B, weight.size(0), 2 * H, 2 * W}, x.options(), order_of(type));
+  at::Tensor y = at::empty({B, weight.size(0), 2 * H, 2 * W}, x.options(), kOrder);
   for (const int64_t row : {0, 1}) {
     const at::Tensor rows_OHWI = folded(wide_OHWI, 1, row == 1);
     for (const int64_t column : {0, 1}) {

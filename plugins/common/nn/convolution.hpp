@@ -9,9 +9,8 @@ namespace gesso::nn {
 /// that is the weights' type or bf16 products are slow here, else bf16.
 at::ScalarType convolution_type(at::ScalarType weights);
 
-/// Convolution in `convolution_type`, and in the order of memory that was measured to be faster for
-/// it: channels last for bf16, contiguous for float32. Nothing is copied when `x` comes from
-/// another one.
+/// Convolution in `convolution_type`, with channels last in memory, which was measured to be the
+/// faster order for both types. Nothing is copied when `x` comes from another one.
 /// @param x_BCHW  any float type
 at::Tensor conv2d(const at::Tensor& x_BCHW, const at::Tensor& weight, const at::Tensor& bias,
                   int64_t stride = 1, int64_t padding = 0);

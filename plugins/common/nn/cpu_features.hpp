@@ -3,9 +3,8 @@
 
 namespace gesso::nn {
 
-/// True when the processor multiplies bf16 matrices itself (AVX512-BF16, AMX). Elsewhere bf16
-/// products are several times slower than float32 ones, so `linear` and `conv2d` compute in float32
-/// and round once.
+/// True when the processor multiplies bf16 matrices faster than float32 ones (AMX, and most with
+/// AVX512-BF16). Elsewhere `linear` and `conv2d` compute in float32 and round once.
 bool has_native_bf16();
 
 /// True when it does so in tiles (AMX).
