@@ -18,7 +18,7 @@ install(EXPORT gessoTargets NAMESPACE gesso:: DESTINATION ${package_dir})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/gessoConfig.cmake.in
   ${PROJECT_BINARY_DIR}/package/gessoConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/gessoConfigVersion.cmake
-  COMPATIBILITY SameMinorVersion)
+  COMPATIBILITY SameMajorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/package/gessoConfig.cmake ${PROJECT_BINARY_DIR}/package/gessoConfigVersion.cmake
   ${PROJECT_SOURCE_DIR}/cmake/gesso_add_plugin.cmake DESTINATION ${package_dir})
 

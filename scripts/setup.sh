@@ -16,7 +16,7 @@ packages=(
 )
 
 # What only tests need; they skip what is not there.
-test_packages=(rustc clang mkdocs)
+test_packages=(rustc clang mkdocs abigail-tools)
 [ -n "${GESSO_WITH_TESTS:-}" ] && packages+=("${test_packages[@]}")
 
 say() { printf '%s\n' "$*" >&2; }

@@ -122,7 +122,7 @@ Instance::Instance(const config::PipelinePlan& pipeline, const config::Component
                   GESSO_ABI_MINOR,
                   host_.get(),
                   "gesso",
-                  "0.1.0",
+                  GESSO_VERSION,
                   [](const gesso_host_t* host, int32_t level, const char* text) {
                     HostSide::of(host).messages->log(level, text ? text : "");
                   },

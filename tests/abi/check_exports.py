@@ -27,7 +27,7 @@ def main(headers, libraries):
     if not plugins:
         problems.append("no plugin was found")
     for plugin in plugins:
-        if exported(plugin) != {"gesso_plugin_entry_0"}:
+        if exported(plugin) != {"gesso_plugin_entry_1"}:
             problems.append(f"{plugin.name} exports {sorted(exported(plugin))}")
     print("\n".join(problems) or f"libgesso.so and {len(plugins)} plugins export what they should")
     return 1 if problems else 0

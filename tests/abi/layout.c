@@ -1,5 +1,4 @@
-/* The layout of every public struct on 64-bit targets. While the ABI's major is 0 a line may change
- * together with the minor; from 1.0 on lines are only added. */
+/* The layout of every public struct on 64-bit targets. Lines are only added; none ever changes. */
 #include <gesso/engine.h>
 #include <gesso/gesso.h>
 #include <stddef.h>

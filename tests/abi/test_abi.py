@@ -1,30 +1,33 @@
-"""Binaries of earlier releases and today's, both ways; and that the guard sees what it must see."""
+"""Binaries of earlier releases and today's, both ways; and that the guards see what they must see."""
 
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import unittest
 from pathlib import Path
 
 import snapshot
+import types_by_abigail
 
 HERE = Path(__file__).parent
 HEADERS = Path(os.environ["GESSO_SDK_HEADERS"])
 PROGRAM = os.environ["GESSO_PROGRAM"]
 PLUGINS = Path(os.environ["GESSO_PLUGINS"])
 HOSTS = Path(os.environ["GESSO_ABI_HOSTS"])
+DEMO = os.environ["GESSO_DEMO"]
 RELEASES = sorted(path.name for path in HERE.glob("[0-9]*.[0-9]*"))
-# While the major is 0, only the release that is spoken now can be loaded.
-MINOR = int(re.search(r"GESSO_ABI_MINOR (\d+)", (HEADERS / "abi.h").read_text())[1])
-MAJOR = int(re.search(r"GESSO_ABI_MAJOR (\d+)", (HEADERS / "abi.h").read_text())[1])
 
 
-class Releases(unittest.TestCase):
-    def test_the_headers_extend_every_snapshot(self):
+def run(*command):
+    return subprocess.run([str(part) for part in command], text=True, capture_output=True)
+
+
+class Headers(unittest.TestCase):
+    def test_they_extend_every_snapshot(self):
         self.assertTrue(RELEASES)
         today = snapshot.dump(HEADERS)
         for release in RELEASES:
@@ -32,33 +35,77 @@ class Releases(unittest.TestCase):
                 old = (HERE / release / "snapshot.txt").read_text().splitlines()
                 self.assertEqual(snapshot.problems(old, today), [])
 
-    @unittest.skipUnless(platform.machine() == "x86_64", "the binary is for another machine")
-    def test_a_plugin_of_each_release_is_loaded(self):
+    @unittest.skipUnless(shutil.which("abidiff"), "abigail-tools is not installed")
+    def test_they_extend_the_types_of_every_release(self):
         for release in RELEASES:
-            if MAJOR == 0 and release != f"0.{MINOR}":
-                continue
-            with self.subTest(release), tempfile.TemporaryDirectory() as folder:
-                shutil.copy(HERE / release / "plugin.linux_amd64.so", f"{folder}/straight_c.so")
-                shutil.copy(HERE / release / "plugin.gesso.toml", f"{folder}/straight_c.gesso.toml")
-                done = subprocess.run([PROGRAM, "validate", f"{folder}/straight_c.so"], text=True,
-                                      capture_output=True)
-                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-                doctor = subprocess.run([PROGRAM, "--plugin-path", folder, "doctor"], text=True,
-                                        capture_output=True)
-                self.assertRegex(doctor.stdout, r"ok +org\.example\.straight_c")
-
-    def test_a_host_of_each_release_loads_todays_plugins(self):
-        for release in RELEASES:
-            minor = release.split(".")[1]
-            if MAJOR == 0 and release != f"0.{MINOR}":
-                continue
             with self.subTest(release):
-                done = subprocess.run([HOSTS / f"abi_host_{release}",
-                                       PLUGINS / "flow_match/flow_match.so",
-                                       "org.gesso.flow_match.scheduler", minor], text=True,
-                                      capture_output=True)
-                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-                self.assertTrue(done.stdout.startswith("1.000000 "), done.stdout)
+                self.assertEqual(types_by_abigail.problems(HEADERS, HERE / release / "types.abi"), "")
+
+
+@unittest.skipUnless(platform.machine() == "x86_64", "the binaries are for another machine")
+class KeptPlugins(unittest.TestCase):
+    """Plugins as they were built against each release, in today's host."""
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+
+    def plugins(self, release):
+        """Copies of that release's plugins: those of a checkout may be writable for others, which a host refuses."""
+        copies = self.folder / release
+        shutil.copytree(HERE / release / "plugins", copies)
+        for path in [copies, *copies.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() or path.suffix == ".so" else 0o644)
+        return copies
+
+    def paint(self, plugins, pipeline, *changes):
+        out = self.folder / "picture.png"
+        done = run(PROGRAM, "--plugin-path", plugins, "run", pipeline, *changes, "--out", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        picture = out.read_bytes()
+        self.assertGreater(len(picture), 500)
+        out.unlink()
+        return picture
+
+    def test_all_are_loaded_and_keep_the_contract(self):
+        for release in RELEASES:
+            plugins = self.plugins(release)
+            names = sorted(path.name for path in plugins.iterdir())
+            self.assertTrue(names)
+            doctor = run(PROGRAM, "--plugin-path", plugins, "doctor")
+            for name in names:
+                with self.subTest(f"{name} of {release}"):
+                    self.assertRegex(doctor.stdout, rf"ok +org\.example\.{name}\b")
+                    done = run(PROGRAM, "validate", plugins / name / f"{name}.so")
+                    self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_they_paint(self):
+        for release in RELEASES:
+            with self.subTest(release):
+                plugins = self.plugins(release)
+                small = ["--set", "num_inference_steps=2"]
+                plain = self.paint(plugins, DEMO, *small)
+                other = self.paint(plugins, DEMO, *small, "--set", "components.scheduler.id=org.example.adams.scheduler",
+                                   "--set", "memory.policy=one_at_a_time")
+                self.assertNotEqual(plain, other)
+                self.paint(plugins, plugins / "pixel_art" / "pixel_art.toml")
+
+
+class KeptHosts(unittest.TestCase):
+    def test_each_makes_every_component_of_today(self):
+        libraries = sorted(PLUGINS.glob("*/*.so"))
+        self.assertGreater(len(libraries), 10)
+        for release in RELEASES:
+            for library in libraries:
+                with self.subTest(f"{library.stem} in the host of {release}"):
+                    manifest = tomllib.loads(library.with_suffix(".gesso.toml").read_text())
+                    done = run(HOSTS / f"abi_host_{release}", library)
+                    self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                    made = [line.split()[:2] for line in done.stdout.splitlines()]
+                    self.assertEqual(sorted(made), sorted([c["id"], c["kind"]] for c in manifest.get("component", [])))
+                    if library.stem == "flow_match":
+                        self.assertIn("gesso.scheduler/1 1.000000 ", done.stdout)
 
 
 class Guard(unittest.TestCase):
@@ -90,6 +137,25 @@ class Guard(unittest.TestCase):
                                      "typedef int32_t gesso_status_t;\nenum { GESSO_NEW = 5 };\n"
                                      "typedef struct gesso_new { uint32_t struct_size, n; } "
                                      "gesso_new_t;"), [])
+
+    @unittest.skipUnless(shutil.which("abidiff"), "abigail-tools is not installed")
+    def test_abigail_sees_the_same(self):
+        before = self.headers.parent / "before.abi"
+        types_by_abigail.dump(self.headers, before)
+
+        def problems(file, old, new):
+            path = self.headers / file
+            text = path.read_text()
+            self.assertIn(old, text)
+            path.write_text(text.replace(old, new, 1))
+            found = types_by_abigail.problems(self.headers, before)
+            path.write_text(text)
+            return found
+
+        self.assertEqual(problems("plugin.h", "} gesso_setup_t;", "  const char* more;\n} gesso_setup_t;"), "")
+        self.assertIn("gesso_estimate", problems("module.h", "uint64_t peak_bytes;", "int64_t peak_bytes;"))
+        self.assertIn("gesso_scheduler", problems("kind/scheduler.h", "double u,", "float u,"))
+        self.assertIn("gesso_engine_destroy", problems("engine/engine.h", "gesso_engine_destroy", "gesso_engine_end"))
 
     def test_each_other_change_fails_with_advice(self):
         changes = [

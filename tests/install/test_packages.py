@@ -46,7 +46,7 @@ class Packages(unittest.TestCase):
         picture = self.folder / "picture.png"
         run(moved / "bin/gesso", "run", "--set", "num_inference_steps=2", "--out", picture)
         self.assertEqual(picture.read_bytes()[:4], b"\x89PNG")
-        self.assertTrue((moved / "lib/libgesso.so.0").is_symlink())
+        self.assertTrue((moved / "lib/libgesso.so.1").is_symlink())
         self.assertGreater(self.check_digests(moved / "lib/gesso/plugins"), 20)
         run(moved / "bin/gesso", "run", "--no-third-party", "--isolate", "org.gesso.flow_match", "--set",
             "num_inference_steps=2", "--out", picture)
@@ -81,7 +81,7 @@ class Packages(unittest.TestCase):
         self.assertRegex(fields, r"(?m)^Package: gesso$")
         self.assertRegex(fields, r"(?m)^Depends: .*libc6")
         listed = run("dpkg-deb", "--contents", package)
-        for path in ("./usr/bin/gesso", "./usr/lib/libgesso.so.0", "./usr/lib/gesso/plugins/z_image_turbo/z_image_turbo.so",
+        for path in ("./usr/bin/gesso", "./usr/lib/libgesso.so.1", "./usr/lib/gesso/plugins/z_image_turbo/z_image_turbo.so",
                      "./usr/lib/gesso/plugins/shipped.txt", "./usr/lib/gesso/gesso-plugin-host",
                      "./usr/include/gesso/gesso.h", "./usr/lib/pkgconfig/gesso.pc", "./usr/lib/cmake/gesso/gessoConfig.cmake",
                      "./usr/share/gesso/template/README.md", "./usr/share/gesso/samples/emoji/emoji.toml"):

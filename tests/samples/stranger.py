@@ -26,7 +26,7 @@ class StrangerTest(unittest.TestCase):
 
     def run_command(self, *command, code=0, plugins=(), **options):
         environment = {**os.environ, "GESSO_PLUGIN_PATH": ":".join(map(str, plugins)), "PYTHONDONTWRITEBYTECODE": "1",
-                       "GESSO_LIBRARY": str(PREFIX / "lib" / "libgesso.so.0")}
+                       "GESSO_LIBRARY": str(PREFIX / "lib" / "libgesso.so.1")}
         done = subprocess.run([str(part) for part in command], cwd=options.pop("cwd", self.folder), text=True,
                               capture_output=True, env=environment, **options)
         if code is not None:

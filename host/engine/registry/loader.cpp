@@ -95,7 +95,7 @@ void check_table(const gesso_plugin_t* table) {
   const bool whole = GESSO_HAS(gesso_plugin_t, table, create) && table->id &&
                      (table->components || table->n_components == 0);
   if (!whole) throw Error(Status::Incompatible, "its table lacks id, components or create");
-  if (table->abi_minor != GESSO_ABI_MINOR)
+  if (table->abi_minor > GESSO_ABI_MINOR)
     throw Error(
         Status::Incompatible,
         fmt::format("built for ABI {}.{}, this host speaks ABI {}.{}; rebuild it against this "

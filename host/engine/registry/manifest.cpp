@@ -32,13 +32,10 @@ void check_version(const toml::table& document) {
 void check_abi(const StrictTable& manifest) {
   const StrictTable abi(*manifest.table("abi"), "[abi]", kAbiKeys);
   const int64_t major = abi.integer("major"), minor = abi.integer("minor");
-  // While the major is 0, minors must be equal.
-  const bool same_major = major == GESSO_ABI_MAJOR;
-  if (same_major && (GESSO_ABI_MAJOR == 0 ? minor == GESSO_ABI_MINOR : minor <= GESSO_ABI_MINOR))
-    return;
+  if (major == GESSO_ABI_MAJOR && minor <= GESSO_ABI_MINOR) return;
   throw Error(Status::Incompatible,
-              fmt::format("{}: built for ABI {}.{}, this host speaks ABI {}.{}; rebuild the plugin "
-                          "against this release",
+              fmt::format("{}: built for ABI {}.{}, this host speaks ABI {}.{}; take another "
+                          "release of the plugin, or a newer host",
                           place(abi.table()), major, minor, GESSO_ABI_MAJOR, GESSO_ABI_MINOR));
 }
 

@@ -63,7 +63,7 @@ class Codec : public Component<Codec, ModuleInterface, CodecInterface, TrainingI
   static constexpr Info info{.id = "org.gesso.flux_vae.codec",
                              .kind = "codec",
                              .name = "FLUX autoencoder",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Pictures to 16-channel latents and back"};
 
   static const std::vector<Op<Codec>>& ops() {
@@ -220,4 +220,4 @@ class Codec : public Component<Codec, ModuleInterface, CodecInterface, TrainingI
 }  // namespace
 }  // namespace gesso::flux_vae
 
-GESSO_EXPORT_PLUGIN("org.gesso.flux_vae", "0.1.0", "Gesso", "Apache-2.0", gesso::flux_vae::Codec)
+GESSO_EXPORT_PLUGIN("org.gesso.flux_vae", "1.0.0", "Gesso", "Apache-2.0", gesso::flux_vae::Codec)

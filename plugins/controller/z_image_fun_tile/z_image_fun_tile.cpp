@@ -23,12 +23,12 @@ class Tile : public z_image_control::Controller<Tile> {
   static constexpr Info info{.id = "org.gesso.z_image_fun_tile.controller",
                              .kind = "controller",
                              .name = "Z-Image-Turbo Fun ControlNet Tile",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "From a low-resolution picture to a detailed one"};
 };
 
 }  // namespace
 }  // namespace gesso::z_image_fun_tile
 
-GESSO_EXPORT_PLUGIN("org.gesso.z_image_fun_tile", "0.1.0", "Gesso", "Apache-2.0",
+GESSO_EXPORT_PLUGIN("org.gesso.z_image_fun_tile", "1.0.0", "Gesso", "Apache-2.0",
                     gesso::z_image_fun_tile::Tile)

@@ -24,12 +24,12 @@ class Union : public z_image_control::Controller<Union> {
       .id = "org.gesso.z_image_fun_union.controller",
       .kind = "controller",
       .name = "Z-Image-Turbo Fun ControlNet Union",
-      .version = "0.1.0",
+      .version = "1.0.0",
       .summary = "Canny, depth, pose, HED, scribble and gray maps, and inpainting"};
 };
 
 }  // namespace
 }  // namespace gesso::z_image_fun_union
 
-GESSO_EXPORT_PLUGIN("org.gesso.z_image_fun_union", "0.1.0", "Gesso", "Apache-2.0",
+GESSO_EXPORT_PLUGIN("org.gesso.z_image_fun_union", "1.0.0", "Gesso", "Apache-2.0",
                     gesso::z_image_fun_union::Union)

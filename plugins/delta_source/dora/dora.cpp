@@ -28,7 +28,7 @@ class Source : public Component<Source, DeltaSourceInterface, DeltaTrainingInter
       .id = "org.gesso.dora.source",
       .kind = "delta_source",
       .name = "DoRA",
-      .version = "0.1.0",
+      .version = "1.0.0",
       .summary = "Updates of low rank with the length of each row or column of the new weight"};
   std::unique_ptr<DeltaSet> open(std::span<const gesso_named_tensor_t> tensors,
                                  std::span<const gesso_target_t> targets) {
@@ -60,4 +60,4 @@ class Source : public Component<Source, DeltaSourceInterface, DeltaTrainingInter
 }  // namespace
 }  // namespace gesso::dora
 
-GESSO_EXPORT_PLUGIN("org.gesso.dora", "0.1.0", "Gesso", "Apache-2.0", gesso::dora::Source)
+GESSO_EXPORT_PLUGIN("org.gesso.dora", "1.0.0", "Gesso", "Apache-2.0", gesso::dora::Source)

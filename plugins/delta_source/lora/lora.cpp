@@ -81,7 +81,7 @@ class Source : public Component<Source, DeltaSourceInterface> {
   static constexpr Info info{.id = "org.gesso.lora.source",
                              .kind = "delta_source",
                              .name = "LoRA",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Updates of low rank, in every dialect of names"};
   std::unique_ptr<DeltaSet> open(std::span<const gesso_named_tensor_t> tensors,
                                  std::span<const gesso_target_t> targets) {
@@ -92,4 +92,4 @@ class Source : public Component<Source, DeltaSourceInterface> {
 }  // namespace
 }  // namespace gesso::lora
 
-GESSO_EXPORT_PLUGIN("org.gesso.lora", "0.1.0", "Gesso", "Apache-2.0", gesso::lora::Source)
+GESSO_EXPORT_PLUGIN("org.gesso.lora", "1.0.0", "Gesso", "Apache-2.0", gesso::lora::Source)

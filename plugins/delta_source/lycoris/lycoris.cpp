@@ -84,7 +84,7 @@ class Source : public Component<Source, DeltaSourceInterface, DeltaTrainingInter
       .id = "org.gesso.lycoris.source",
       .kind = "delta_source",
       .name = "LyCORIS",
-      .version = "0.1.0",
+      .version = "1.0.0",
       .summary = "LoHa, LoKr and full differences, also mixed with LoRA in one file"};
   std::unique_ptr<DeltaSet> open(std::span<const gesso_named_tensor_t> tensors,
                                  std::span<const gesso_target_t> targets) {
@@ -127,4 +127,4 @@ class Source : public Component<Source, DeltaSourceInterface, DeltaTrainingInter
 }  // namespace
 }  // namespace gesso::lycoris
 
-GESSO_EXPORT_PLUGIN("org.gesso.lycoris", "0.1.0", "Gesso", "Apache-2.0", gesso::lycoris::Source)
+GESSO_EXPORT_PLUGIN("org.gesso.lycoris", "1.0.0", "Gesso", "Apache-2.0", gesso::lycoris::Source)

@@ -28,11 +28,11 @@ class Encoder : public image_encoder::ImageEncoder<Encoder, Frame, Model> {
       .id = "org.gesso.dinov3.image_encoder",
       .kind = "image_encoder",
       .name = "DINOv3",
-      .version = "0.1.0",
+      .version = "1.0.0",
       .summary = "One vector of how a picture looks: the class token of DINOv3"};
 };
 
 }  // namespace
 }  // namespace gesso::dinov3
 
-GESSO_EXPORT_PLUGIN("org.gesso.dinov3", "0.1.0", "Gesso", "Apache-2.0", gesso::dinov3::Encoder)
+GESSO_EXPORT_PLUGIN("org.gesso.dinov3", "1.0.0", "Gesso", "Apache-2.0", gesso::dinov3::Encoder)

@@ -21,7 +21,7 @@ class Encoder : public image_encoder::ImageEncoder<Encoder, Frame, Model> {
       .id = "org.gesso.siglip2_428m.image_encoder",
       .kind = "image_encoder",
       .name = "SigLIP2-428M",
-      .version = "0.1.0",
+      .version = "1.0.0",
       .summary = "A map of what a picture shows, in its own shape (SigLIP 2 NaFlex)"};
 
   static const std::vector<Op<Encoder>>& ops() {
@@ -36,5 +36,5 @@ class Encoder : public image_encoder::ImageEncoder<Encoder, Frame, Model> {
 }  // namespace
 }  // namespace gesso::siglip2_428m
 
-GESSO_EXPORT_PLUGIN("org.gesso.siglip2_428m", "0.1.0", "Gesso", "Apache-2.0",
+GESSO_EXPORT_PLUGIN("org.gesso.siglip2_428m", "1.0.0", "Gesso", "Apache-2.0",
                     gesso::siglip2_428m::Encoder)

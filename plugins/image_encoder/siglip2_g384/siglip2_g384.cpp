@@ -20,12 +20,12 @@ class Encoder : public image_encoder::ImageEncoder<Encoder, Frame, Model> {
   static constexpr Info info{.id = "org.gesso.siglip2_g384.image_encoder",
                              .kind = "image_encoder",
                              .name = "SigLIP2-G384",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "One vector of what a picture shows, pooled by SigLIP 2"};
 };
 
 }  // namespace
 }  // namespace gesso::siglip2_g384
 
-GESSO_EXPORT_PLUGIN("org.gesso.siglip2_g384", "0.1.0", "Gesso", "Apache-2.0",
+GESSO_EXPORT_PLUGIN("org.gesso.siglip2_g384", "1.0.0", "Gesso", "Apache-2.0",
                     gesso::siglip2_g384::Encoder)

@@ -35,7 +35,7 @@ class Policy : public Component<Policy, MemoryPolicyInterface> {
   static constexpr Info info{.id = "org.gesso.auto.policy",
                              .kind = "memory_policy",
                              .name = "Auto",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Measures the machine and chooses: all stays, or streams"};
 
   void prepare(const Setup& setup) {
@@ -106,4 +106,4 @@ class Policy : public Component<Policy, MemoryPolicyInterface> {
 }  // namespace
 }  // namespace gesso::automatic
 
-GESSO_EXPORT_PLUGIN("org.gesso.auto", "0.1.0", "Gesso", "Apache-2.0", gesso::automatic::Policy)
+GESSO_EXPORT_PLUGIN("org.gesso.auto", "1.0.0", "Gesso", "Apache-2.0", gesso::automatic::Policy)

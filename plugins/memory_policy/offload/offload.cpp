@@ -35,7 +35,7 @@ class Policy : public Component<Policy, MemoryPolicyInterface> {
   static constexpr Info info{.id = "org.gesso.offload.policy",
                              .kind = "memory_policy",
                              .name = "Offload",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary =
                                  "Four places per unit: offload, onload, preparing, "
                                  "computation"};
@@ -160,4 +160,4 @@ class Policy : public Component<Policy, MemoryPolicyInterface> {
 }  // namespace
 }  // namespace gesso::offload
 
-GESSO_EXPORT_PLUGIN("org.gesso.offload", "0.1.0", "Gesso", "Apache-2.0", gesso::offload::Policy)
+GESSO_EXPORT_PLUGIN("org.gesso.offload", "1.0.0", "Gesso", "Apache-2.0", gesso::offload::Policy)

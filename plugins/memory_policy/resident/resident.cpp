@@ -20,7 +20,7 @@ class Policy : public Component<Policy, MemoryPolicyInterface> {
   static constexpr Info info{.id = "org.gesso.resident.policy",
                              .kind = "memory_policy",
                              .name = "Resident",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "All weights stay in main memory, ready to compute"};
 
   static constexpr uint32_t ignores = ~uint32_t{0};
@@ -38,4 +38,4 @@ class Policy : public Component<Policy, MemoryPolicyInterface> {
 }  // namespace
 }  // namespace gesso::resident
 
-GESSO_EXPORT_PLUGIN("org.gesso.resident", "0.1.0", "Gesso", "Apache-2.0", gesso::resident::Policy)
+GESSO_EXPORT_PLUGIN("org.gesso.resident", "1.0.0", "Gesso", "Apache-2.0", gesso::resident::Policy)

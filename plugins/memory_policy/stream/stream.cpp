@@ -22,7 +22,7 @@ class Policy : public Component<Policy, MemoryPolicyInterface> {
   static constexpr Info info{.id = "org.gesso.stream.policy",
                              .kind = "memory_policy",
                              .name = "Stream",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Layer by layer, read ahead; what fits stays"};
 
   void prepare(const Setup& setup) { places_ = memory_policy::Places(setup.values, "disk"); }
@@ -51,4 +51,4 @@ class Policy : public Component<Policy, MemoryPolicyInterface> {
 }  // namespace
 }  // namespace gesso::stream
 
-GESSO_EXPORT_PLUGIN("org.gesso.stream", "0.1.0", "Gesso", "Apache-2.0", gesso::stream::Policy)
+GESSO_EXPORT_PLUGIN("org.gesso.stream", "1.0.0", "Gesso", "Apache-2.0", gesso::stream::Policy)

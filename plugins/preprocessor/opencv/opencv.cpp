@@ -63,7 +63,7 @@ class Canny : public Preprocessor<Canny> {
   static constexpr Info info{.id = "org.gesso.opencv.canny",
                              .kind = "preprocessor",
                              .name = "Canny edges",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "White edges on black"};
   static cv::Mat process(const cv::Mat& rgb, const Values& values) {
     const int64_t low = values.integer("canny_low_threshold", 100);
@@ -84,7 +84,7 @@ class Gray : public Preprocessor<Gray> {
   static constexpr Info info{.id = "org.gesso.opencv.gray",
                              .kind = "preprocessor",
                              .name = "Gray",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Luma in three equal channels"};
   static cv::Mat process(const cv::Mat& rgb, const Values&) { return gray_of(rgb); }
 };
@@ -94,7 +94,7 @@ class Blur : public Preprocessor<Blur> {
   static constexpr Info info{.id = "org.gesso.opencv.blur",
                              .kind = "preprocessor",
                              .name = "Blur",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "A Gaussian blur"};
   static cv::Mat process(const cv::Mat& rgb, const Values& values) {
     const auto side = static_cast<int>(values.integer("blur_kernel_size", 15));
@@ -113,7 +113,7 @@ class Tile : public Preprocessor<Tile> {
   static constexpr Info info{.id = "org.gesso.opencv.tile",
                              .kind = "preprocessor",
                              .name = "Tile",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "The picture without its fine details"};
   static cv::Mat process(const cv::Mat& rgb, const Values& values) {
     const double factor = values.real("tile_downscale", 4.0);
@@ -130,5 +130,5 @@ class Tile : public Preprocessor<Tile> {
 }  // namespace
 }  // namespace gesso::opencv
 
-GESSO_EXPORT_PLUGIN("org.gesso.opencv", "0.1.0", "Gesso", "Apache-2.0", gesso::opencv::Canny,
+GESSO_EXPORT_PLUGIN("org.gesso.opencv", "1.0.0", "Gesso", "Apache-2.0", gesso::opencv::Canny,
                     gesso::opencv::Gray, gesso::opencv::Blur, gesso::opencv::Tile)

@@ -76,7 +76,7 @@ class Scheduler : public Component<Scheduler, SchedulerInterface> {
   static constexpr Info info{.id = "org.gesso.flow_match.scheduler",
                              .kind = "scheduler",
                              .name = "Flow matching",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Euler steps along a straight flow, static shift"};
 
   std::vector<gesso_eval_t> plan(const ScheduleRequest& request) {
@@ -109,5 +109,5 @@ class Scheduler : public Component<Scheduler, SchedulerInterface> {
 }  // namespace
 }  // namespace gesso::flow_match
 
-GESSO_EXPORT_PLUGIN("org.gesso.flow_match", "0.1.0", "Gesso", "Apache-2.0",
+GESSO_EXPORT_PLUGIN("org.gesso.flow_match", "1.0.0", "Gesso", "Apache-2.0",
                     gesso::flow_match::Scheduler)

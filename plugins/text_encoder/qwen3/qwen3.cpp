@@ -35,7 +35,7 @@ class TextEncoder : public Component<TextEncoder, ModuleInterface, TrainingInter
   static constexpr Info info{.id = "org.gesso.qwen3.text_encoder",
                              .kind = "text_encoder",
                              .name = "Qwen3",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Hidden state before the last layer of Qwen3"};
 
   static const std::vector<Op<TextEncoder>>& ops() {
@@ -93,4 +93,4 @@ class TextEncoder : public Component<TextEncoder, ModuleInterface, TrainingInter
 }  // namespace
 }  // namespace gesso::qwen3
 
-GESSO_EXPORT_PLUGIN("org.gesso.qwen3", "0.1.0", "Gesso", "Apache-2.0", gesso::qwen3::TextEncoder)
+GESSO_EXPORT_PLUGIN("org.gesso.qwen3", "1.0.0", "Gesso", "Apache-2.0", gesso::qwen3::TextEncoder)

@@ -33,7 +33,7 @@ class QwenBpe : public gesso::Component<QwenBpe, gesso::TokenizerInterface> {
   static constexpr gesso::Info info{.id = "org.gesso.qwen_bpe.tokenizer",
                                     .kind = "tokenizer",
                                     .name = "Qwen BPE",
-                                    .version = "0.1.0",
+                                    .version = "1.0.0",
                                     .summary = "Byte-level BPE from a tokenizer.json"};
 
   void prepare(const gesso::Setup& setup) {
@@ -55,4 +55,4 @@ class QwenBpe : public gesso::Component<QwenBpe, gesso::TokenizerInterface> {
 
 }  // namespace
 
-GESSO_EXPORT_PLUGIN("org.gesso.qwen_bpe", "0.1.0", "Gesso", "Apache-2.0", QwenBpe)
+GESSO_EXPORT_PLUGIN("org.gesso.qwen_bpe", "1.0.0", "Gesso", "Apache-2.0", QwenBpe)

@@ -24,7 +24,7 @@ class SentencePiece : public gesso::Component<SentencePiece, gesso::TokenizerInt
   static constexpr gesso::Info info{.id = "org.gesso.sentencepiece.tokenizer",
                                     .kind = "tokenizer",
                                     .name = "SentencePiece",
-                                    .version = "0.1.0",
+                                    .version = "1.0.0",
                                     .summary = "Tokenizers of SentencePiece .model files"};
 
   void prepare(const gesso::Setup& setup) {
@@ -46,4 +46,4 @@ class SentencePiece : public gesso::Component<SentencePiece, gesso::TokenizerInt
 
 }  // namespace
 
-GESSO_EXPORT_PLUGIN("org.gesso.sentencepiece", "0.1.0", "Gesso", "Apache-2.0", SentencePiece)
+GESSO_EXPORT_PLUGIN("org.gesso.sentencepiece", "1.0.0", "Gesso", "Apache-2.0", SentencePiece)

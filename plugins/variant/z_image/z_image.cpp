@@ -36,7 +36,7 @@ class Denoiser : public z_image::Denoiser<Denoiser> {
   static constexpr Info info{.id = "org.gesso.z_image.denoiser",
                              .kind = "denoiser",
                              .name = "Z-Image transformer",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Velocity of the picture at a noise level, for a caption"};
 };
 
@@ -45,12 +45,12 @@ class Composer : public z_image::Composer<Composer> {
   static constexpr Info info{.id = "org.gesso.z_image.composer",
                              .kind = "composer",
                              .name = "Z-Image prompts",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Chat template, tokenizer and text encoder"};
 };
 
 }  // namespace
 }  // namespace gesso::z_image_base
 
-GESSO_EXPORT_PLUGIN("org.gesso.z_image", "0.1.0", "Gesso", "Apache-2.0",
+GESSO_EXPORT_PLUGIN("org.gesso.z_image", "1.0.0", "Gesso", "Apache-2.0",
                     gesso::z_image_base::Denoiser, gesso::z_image_base::Composer)

@@ -30,12 +30,12 @@ class Generator : public image2lora::Generator<Generator, image2lora::PairDecode
   static constexpr Info info{.id = "org.gesso.z_image_i2l.generator",
                              .kind = "delta_generator",
                              .name = "Z-Image image-to-LoRA",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "A LoRA of rank 4 for Z-Image out of each picture"};
 };
 
 }  // namespace
 }  // namespace gesso::z_image_i2l
 
-GESSO_EXPORT_PLUGIN("org.gesso.z_image_i2l", "0.1.0", "Gesso", "Apache-2.0",
+GESSO_EXPORT_PLUGIN("org.gesso.z_image_i2l", "1.0.0", "Gesso", "Apache-2.0",
                     gesso::z_image_i2l::Generator)

@@ -31,12 +31,12 @@ class Generator
   static constexpr Info info{.id = "org.gesso.z_image_i2l_v2.generator",
                              .kind = "delta_generator",
                              .name = "Z-Image image-to-LoRA v2",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "A LoRA of rank 32 for Z-Image out of one picture"};
 };
 
 }  // namespace
 }  // namespace gesso::z_image_i2l_v2
 
-GESSO_EXPORT_PLUGIN("org.gesso.z_image_i2l_v2", "0.1.0", "Gesso", "Apache-2.0",
+GESSO_EXPORT_PLUGIN("org.gesso.z_image_i2l_v2", "1.0.0", "Gesso", "Apache-2.0",
                     gesso::z_image_i2l_v2::Generator)

@@ -42,7 +42,7 @@ class Denoiser : public Component<Denoiser, ModuleInterface, TrainingInterface> 
       .id = "org.gesso.z_image_omni_base.denoiser",
       .kind = "denoiser",
       .name = "Z-Image-Omni-Base transformer",
-      .version = "0.1.0",
+      .version = "1.0.0",
       .summary = "Velocity of the picture at a noise level, for a text and condition images"};
 
   static const std::vector<Op<Denoiser>>& ops() {
@@ -100,7 +100,7 @@ class Composer : public Component<Composer, ModuleInterface> {
   static constexpr Info info{.id = "org.gesso.z_image_omni_base.composer",
                              .kind = "composer",
                              .name = "Z-Image-Omni-Base prompts",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Chat template around prompt and images, in segments"};
 
   static const std::vector<Op<Composer>>& ops() {
@@ -126,5 +126,5 @@ class Composer : public Component<Composer, ModuleInterface> {
 }  // namespace
 }  // namespace gesso::z_image_omni_base
 
-GESSO_EXPORT_PLUGIN("org.gesso.z_image_omni_base", "0.1.0", "Gesso", "Apache-2.0",
+GESSO_EXPORT_PLUGIN("org.gesso.z_image_omni_base", "1.0.0", "Gesso", "Apache-2.0",
                     gesso::z_image_omni_base::Denoiser, gesso::z_image_omni_base::Composer)

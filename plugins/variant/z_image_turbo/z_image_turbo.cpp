@@ -35,7 +35,7 @@ class Denoiser : public z_image::Denoiser<Denoiser> {
   static constexpr Info info{.id = "org.gesso.z_image_turbo.denoiser",
                              .kind = "denoiser",
                              .name = "Z-Image-Turbo transformer",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Velocity of the picture at a noise level, for a caption"};
 };
 
@@ -44,12 +44,12 @@ class Composer : public z_image::Composer<Composer> {
   static constexpr Info info{.id = "org.gesso.z_image_turbo.composer",
                              .kind = "composer",
                              .name = "Z-Image-Turbo prompts",
-                             .version = "0.1.0",
+                             .version = "1.0.0",
                              .summary = "Chat template, tokenizer and text encoder"};
 };
 
 }  // namespace
 }  // namespace gesso::z_image_turbo
 
-GESSO_EXPORT_PLUGIN("org.gesso.z_image_turbo", "0.1.0", "Gesso", "Apache-2.0",
+GESSO_EXPORT_PLUGIN("org.gesso.z_image_turbo", "1.0.0", "Gesso", "Apache-2.0",
                     gesso::z_image_turbo::Denoiser, gesso::z_image_turbo::Composer)

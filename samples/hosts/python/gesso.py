@@ -49,7 +49,7 @@ class GessoError(Exception):
         self.status = status
 
 
-library = c.CDLL(os.environ.get("GESSO_LIBRARY", "libgesso.so.0"))
+library = c.CDLL(os.environ.get("GESSO_LIBRARY", "libgesso.so.1"))
 library.gesso_version.restype = library.gesso_text_data.restype = library.gesso_image_text.restype = c.c_char_p
 library.gesso_image_pixels.restype = c.c_void_p
 for release in ("engine_destroy", "pipeline_release", "job_release", "image_release", "text_release", "job_cancel"):

@@ -159,14 +159,12 @@ static gesso_plugin_t table = {sizeof table,     0,         "org.example.adams",
                                components,       1,         create,
                                plugin_interface, shutdown};
 
-gesso_status_t gesso_plugin_entry_0(const gesso_host_t* host, const gesso_plugin_t** plugin,
+gesso_status_t gesso_plugin_entry_1(const gesso_host_t* host, const gesso_plugin_t** plugin,
                                     gesso_error_t* error) {
-  const uint32_t minor = gesso_negotiate(host);
-  if (minor == 0) {
+  if (gesso_negotiate(host, &table.abi_minor) != GESSO_STATUS_OK) {
     return fail(error, GESSO_STATUS_INCOMPATIBLE,
-                "org.example.adams was built for another ABI; rebuild it against this release");
+                "org.example.adams needs a newer host; update it");
   }
-  table.abi_minor = minor;
   *plugin = &table;
   return GESSO_STATUS_OK;
 }

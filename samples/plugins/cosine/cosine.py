@@ -20,7 +20,7 @@ ID = b"org.example.cosine.scheduler"
 MANIFEST = """
 manifest = 1
 plugin = { id = "org.example.cosine", version = "1.0.0", vendor = "Example", license = "Apache-2.0" }
-abi = { major = 0, minor = 2 }
+abi = { major = 1, minor = 0 }
 requires.runtime = "none"
 
 [[component]]
@@ -31,8 +31,8 @@ version = "1.0.0"
 summary = "Small steps at both ends, long ones between"
 interfaces = ["gesso.scheduler/1"]
 """
-MINOR = 2
-OK, INVALID_ARGUMENT, NOT_FOUND, INCOMPATIBLE = 0, 2, 3, 7
+MINOR = 0  # every host of this major speaks it
+OK, INVALID_ARGUMENT, NOT_FOUND = 0, 2, 3
 VELOCITY = 1
 pointer, size, number = c.c_void_p, c.c_uint32, c.c_double
 
@@ -169,9 +169,7 @@ plugin = Plugin(c.sizeof(Plugin), MINOR, b"org.example.cosine", b"1.0.0", b"Exam
 
 
 @ENTRY
-def entry(host, out, _error):
-    if host[0].abi_minor != MINOR:
-        return INCOMPATIBLE
+def entry(_host, out, _error):
     out[0] = c.pointer(plugin)
     return OK
 

@@ -18,7 +18,7 @@ const NOT_FOUND: Status = 3;
 const BAD_DATA: Status = 6;
 const INCOMPATIBLE: Status = 7;
 const INTERNAL: Status = 11;
-const ABI_MINOR: u32 = 2;
+const ABI_MINOR: u32 = 0;
 const TARGET_NONE: u32 = 0xFFFF_FFFF;
 
 #[repr(C)]
@@ -255,13 +255,13 @@ static PLUGIN: gesso_plugin_t = gesso_plugin_t {
 
 /// The one exported symbol.
 #[no_mangle]
-pub extern "C" fn gesso_plugin_entry_0(host: *const gesso_host_t, plugin: *mut *const gesso_plugin_t,
+pub extern "C" fn gesso_plugin_entry_1(host: *const gesso_host_t, plugin: *mut *const gesso_plugin_t,
                                        error: *mut gesso_error_t) -> Status {
     guard(error, || {
         let minor = unsafe { (*host).abi_minor };
-        if minor != ABI_MINOR {
-            return Err((INCOMPATIBLE, format!("org.example.two_sides was built for ABI 0.{ABI_MINOR}, this host \
-                                               speaks minor {minor}; rebuild it against this release")));
+        if minor < ABI_MINOR {
+            return Err((INCOMPATIBLE, format!("org.example.two_sides needs ABI 1.{ABI_MINOR}, this host speaks 1.{minor}; \
+                                               update the host")));
         }
         unsafe { *plugin = &PLUGIN };
         Ok(())

@@ -5,10 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The major is part of the entry symbol; 0 marks the time before the freeze: minors must be equal.
- */
-#define GESSO_ABI_MAJOR 0
-#define GESSO_ABI_MINOR 2
+/* The major is part of the entry symbol; within a major everything is only added to. */
+#define GESSO_ABI_MAJOR 1
+#define GESSO_ABI_MINOR 0
 
 /* Oldest host minor that a plugin accepts; a build may lower or raise it. */
 #ifndef GESSO_TARGET_MINOR

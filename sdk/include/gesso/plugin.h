@@ -65,22 +65,23 @@ typedef struct gesso_plugin {
   void(GESSO_CALL* shutdown)(const struct gesso_plugin* plugin);
 } gesso_plugin_t;
 
-#define GESSO_ENTRY_SYMBOL "gesso_plugin_entry_0"
+#define GESSO_ENTRY_SYMBOL "gesso_plugin_entry_1"
 typedef gesso_status_t(GESSO_CALL* gesso_plugin_entry_t)(const gesso_host_t* host,
                                                          const gesso_plugin_t** plugin,
                                                          gesso_error_t* error);
 
 /* [thread-safe] The one export of a plugin. May be called again, with the same table every time. */
-GESSO_EXPORT gesso_status_t GESSO_CALL gesso_plugin_entry_0(const gesso_host_t* host,
+GESSO_EXPORT gesso_status_t GESSO_CALL gesso_plugin_entry_1(const gesso_host_t* host,
                                                             const gesso_plugin_t** plugin,
                                                             gesso_error_t* error);
 
-/* [thread-safe] The minor that plugin and host both speak, or 0 when the host is too old for the
- * plugin. While the major is 0, both must be equal. Call it first in the entry. */
-static inline uint32_t gesso_negotiate(const gesso_host_t* host) {
-  if (GESSO_ABI_MAJOR == 0) return host->abi_minor == GESSO_ABI_MINOR ? GESSO_ABI_MINOR : 0;
-  if (host->abi_minor < GESSO_TARGET_MINOR) return 0;
-  return host->abi_minor < GESSO_ABI_MINOR ? host->abi_minor : GESSO_ABI_MINOR;
+/* [thread-safe] The minor that plugin and host both speak; INCOMPATIBLE when the host is too old
+ * for the plugin. Call it first in the entry. */
+static inline gesso_status_t gesso_negotiate(const gesso_host_t* host, uint32_t* minor) {
+  const uint32_t oldest = GESSO_TARGET_MINOR, newest = GESSO_ABI_MINOR;
+  if (host->abi_minor < oldest) return GESSO_STATUS_INCOMPATIBLE;
+  *minor = host->abi_minor < newest ? host->abi_minor : newest;
+  return GESSO_STATUS_OK;
 }
 
 #ifdef __cplusplus

@@ -119,9 +119,9 @@ TEST_CASE("each fault of a library is told, with its path") {
   const Fault faults[] = {
       {"other_major",
        Status::Incompatible,
-       {"built for ABI 7, this host speaks ABI 0; rebuild it"}},
-      {"other_minor", Status::Incompatible, {"built for ABI 0.9, this host speaks ABI 0.2"}},
-      {"no_entry", Status::Incompatible, {"it does not export gesso_plugin_entry_0"}},
+       {"built for ABI 7, this host speaks ABI 1; rebuild it"}},
+      {"other_minor", Status::Incompatible, {"built for ABI 1.9, this host speaks ABI 1.0"}},
+      {"no_entry", Status::Incompatible, {"it does not export gesso_plugin_entry_1"}},
       {"no_table", Status::Incompatible, {"its entry succeeded, but gave no table"}},
       {"entry_fails", Status::Denied, {"its entry failed: this plugin needs its dongle"}},
       {"create_fails",

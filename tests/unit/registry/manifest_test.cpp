@@ -123,8 +123,8 @@ TEST_CASE("each fault of a manifest is told") {
       {"license = \"MIT\"", "licence = \"MIT\"", "did you mean \"license\"?"},
       {"license = \"MIT\"", "license = \"\"", "\"license\" in [plugin] is empty"},
       {", license = \"MIT\"", "", "[plugin] needs the key \"license\""},
-      {"major = 0", "major = 1", "built for ABI 1.2, this host speaks ABI 0.2"},
-      {"minor = 2", "minor = 3", "built for ABI 0.3, this host speaks ABI 0.2"},
+      {"major = 1", "major = 2", "built for ABI 2.0, this host speaks ABI 1.0"},
+      {"minor = 0", "minor = 3", "built for ABI 1.3, this host speaks ABI 1.0"},
       {"library = \"one.so\"", "library = \"two.so\"", "two.so does not exist; build or install"},
       {"library = \"one.so\"", "library = \"../one.so\"", "must lie in the folder of the manifest"},
       {"library = \"one.so\"", "library = \"/one.so\"", "must lie in the folder of the manifest"},
@@ -172,7 +172,7 @@ TEST_CASE("a manifest of variants needs no library") {
   const std::string text = R"(
     manifest = 1
     plugin = { id = "org.test.tune", version = "1", license = "MIT" }
-    abi = { major = 0, minor = 2 }
+    abi = { major = 1, minor = 0 }
     variants = ["tune.variant.toml"])";
   const auto file = folder.write("tune.gesso.toml", text);
   CHECK(registry::read_manifest(file).plugin.library.empty());

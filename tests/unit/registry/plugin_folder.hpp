@@ -15,7 +15,7 @@ namespace gesso::test {
 /// A manifest without fault. Its library must exist, but nobody loads it.
 inline const std::string kManifest = R"(manifest = 1
 plugin = { id = "org.test.one", version = "1.2.3", vendor = "Test", license = "MIT" }
-abi = { major = 0, minor = 2 }
+abi = { major = 1, minor = 0 }
 library = "one.so"
 requires.runtime = "none"
 

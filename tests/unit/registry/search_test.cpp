@@ -138,7 +138,7 @@ TEST_CASE("variant names are unique, in any case, within a plugin and among plug
   };
   const auto manifest = [](const std::string& id, const std::string& variants) {
     return "manifest = 1\nplugin = { id = \"" + id +
-           "\", version = \"1\", license = \"MIT\" }\nabi = { major = 0, minor = 2 }\n"
+           "\", version = \"1\", license = \"MIT\" }\nabi = { major = 1, minor = 0 }\n"
            "variants = [" +
            variants + "]\n";
   };

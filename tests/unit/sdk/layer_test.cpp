@@ -186,14 +186,13 @@ TEST_CASE("a thousand instances leave nothing behind") {
   CHECK(Doubler::alive == 0);
 }
 
-TEST_CASE("another minor is refused while the major is 0") {
+TEST_CASE("a later host is spoken to in the plugin's own minor") {
   gesso_host_t host{
       sizeof(gesso_host_t), GESSO_ABI_MINOR + 1, nullptr, "test", "0", nullptr, nullptr};
   ErrorText text;
   const gesso_plugin_t* plugin = nullptr;
-  CHECK(Plugin<Doubler>::entry(&host, &plugin, &text.error, "org.example", "1", "v", "l") ==
-        GESSO_STATUS_INCOMPATIBLE);
-  CHECK(text.text().find("rebuild it against this release") != std::string::npos);
+  check(Plugin<Doubler>::entry(&host, &plugin, &text.error, "org.example", "1", "v", "l"), text);
+  CHECK(plugin->abi_minor == GESSO_ABI_MINOR);
 }
 
 TEST_CASE("a text longer than its room is cut and says so") {

@@ -180,7 +180,7 @@ static void __attribute__((constructor)) begin(void) {
   }
 }
 
-gesso_status_t gesso_plugin_entry_0(const gesso_host_t* host, const gesso_plugin_t** plugin,
+gesso_status_t gesso_plugin_entry_1(const gesso_host_t* host, const gesso_plugin_t** plugin,
                                     gesso_error_t* error) {
   static gesso_plugin_t other;
   static int calls = 0;
@@ -188,9 +188,12 @@ gesso_status_t gesso_plugin_entry_0(const gesso_host_t* host, const gesso_plugin
   if (faulty("load.longer_host") && host->struct_size != sizeof *host) {
     return faulty_fail(error, GESSO_STATUS_INCOMPATIBLE, "another size");
   }
-  if (gesso_negotiate(host) == 0 && !(faulty("load.old_host") && error)) {
-    if (faulty("load.old_host_without_error") && !error) __builtin_trap();
+  uint32_t minor;
+  if (gesso_negotiate(host, &minor)) {
     return faulty_fail(error, GESSO_STATUS_INCOMPATIBLE, "another ABI");
+  }
+  if (faulty("load.newer_host") && host->abi_minor > GESSO_ABI_MINOR) {
+    return faulty_fail(error, GESSO_STATUS_INCOMPATIBLE, "another minor");
   }
   if (faulty("load.entry_succeeds")) {
     return faulty_fail(error, GESSO_STATUS_DENIED, "it does not want to");

@@ -144,13 +144,13 @@ struct Plugin {
                               gesso_error_t* error, const char* id, const char* version,
                               const char* vendor, const char* license) {
     return guard(error, [&] {
-      const uint32_t minor = gesso_negotiate(host);
-      if (minor == 0) {
+      uint32_t minor = 0;
+      if (gesso_negotiate(host, &minor) != GESSO_STATUS_OK) {
         throw Error(Status::Incompatible,
-                    std::string("plugin ") + id + " was built for ABI " +
-                        std::to_string(GESSO_ABI_MAJOR) + "." + std::to_string(GESSO_ABI_MINOR) +
-                        ", this host speaks minor " + std::to_string(host->abi_minor) +
-                        "; rebuild it against this release");
+                    std::string("plugin ") + id + " needs ABI " + std::to_string(GESSO_ABI_MAJOR) +
+                        "." + std::to_string(GESSO_TARGET_MINOR) + ", this host speaks " +
+                        std::to_string(GESSO_ABI_MAJOR) + "." + std::to_string(host->abi_minor) +
+                        "; update the host");
       }
       static const std::array<const gesso_component_desc_t*, sizeof...(Components)> list{
           &Components::description()...};
@@ -324,7 +324,7 @@ struct MemoryPolicyInterface {
 
 /// Defines the one exported function. Arguments: id, version, vendor, license, component classes.
 #define GESSO_EXPORT_PLUGIN(ID, VERSION, VENDOR, LICENSE, ...)                                   \
-  extern "C" GESSO_EXPORT gesso_status_t GESSO_CALL gesso_plugin_entry_0(                        \
+  extern "C" GESSO_EXPORT gesso_status_t GESSO_CALL gesso_plugin_entry_1(                        \
       const gesso_host_t* host, const gesso_plugin_t** plugin, gesso_error_t* error) {           \
     return gesso::Plugin<__VA_ARGS__>::entry(host, plugin, error, ID, VERSION, VENDOR, LICENSE); \
   }

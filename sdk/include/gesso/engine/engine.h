@@ -10,8 +10,8 @@ extern "C" {
 #endif
 
 /* The application side has a version of its own: MAJOR changes never within libgesso.so.MAJOR. */
-#define GESSO_API_MAJOR 0
-#define GESSO_API_MINOR 1
+#define GESSO_API_MAJOR 1
+#define GESSO_API_MINOR 0
 
 #if defined(GESSO_BUILDING_LIBRARY) || !defined(_WIN32)
 #define GESSO_API GESSO_EXPORT
@@ -26,7 +26,7 @@ typedef struct gesso_text gesso_text_t; /* a text that the library made; release
 GESSO_API const char* GESSO_CALL gesso_text_data(const gesso_text_t* text);
 GESSO_API void GESSO_CALL gesso_text_release(gesso_text_t* text); /* [instance & last] */
 
-/* [thread-safe] Needs no engine. The version's text, such as "0.1.0"; numbers where not NULL. */
+/* [thread-safe] Needs no engine. The version's text, such as "1.0.0"; numbers where not NULL. */
 GESSO_API const char* GESSO_CALL gesso_version(uint32_t* api_major, uint32_t* api_minor,
                                                uint32_t* abi_major, uint32_t* abi_minor);
 

@@ -35,7 +35,7 @@ typedef struct gesso_weight_request {
   const int64_t* shape; /* what it must be; -1: any extent */
   int32_t ndim;
   DLDataType dtype;             /* what it must be; bits 0: the policy's compute type */
-  const char* const* encodings; /* see below; what it can compute from beside "plain", ended by
+  const char* const* encodings; /* see above; what it can compute from beside "plain", ended by
                                    NULL; NULL: "plain" only */
 } gesso_weight_request_t;
 

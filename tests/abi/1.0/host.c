@@ -1,7 +1,8 @@
-/* A host that knows nothing but the structs of one release, written out below as that release had
- * them: it must load every later plugin that speaks its minor, and run its scheduler.
+/* A host that knows nothing but the structs of release 1.0, written out below as that release had
+ * them: it must load every later plugin of this major and make its components.
  *
- *   abi_host PLUGIN ID MINOR      prints the sigmas of 4 steps */
+ *   abi_host_1.0 PLUGIN.so    a line for each component: its id, its kind, its interfaces; of a
+ *                             scheduler also the sigmas of 4 steps */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,10 +35,16 @@ typedef struct call {
   int32_t (*cancelled)(const struct call*);
   void (*progress)(const struct call*, uint64_t, uint64_t, const char*);
 } call_t;
+typedef struct desc {
+  uint32_t struct_size, n_params;
+  const char *id, *kind, *name, *version, *summary;
+  const char* const* interfaces;
+  const void* params;
+} desc_t;
 typedef struct component {
   uint32_t struct_size, reserved;
   void* self;
-  const void* desc;
+  const desc_t* desc;
   int32_t (*prepare)(void*, const call_t*, const setup_t*);
   const void* (*get_interface)(void*, const char*);
   void (*destroy)(void*);
@@ -45,7 +52,7 @@ typedef struct component {
 typedef struct plugin {
   uint32_t struct_size, abi_minor;
   const char *id, *version, *vendor, *license;
-  const void* components;
+  const desc_t* const* components;
   uint64_t n_components;
   int32_t (*create)(const struct plugin*, const host_t*, const char*, component_t**, error_t*);
   const void* (*get_interface)(const struct plugin*, const char*);
@@ -86,40 +93,55 @@ static int fail(const char* what, const error_t* error) {
   return 1;
 }
 
+static int print_sigmas(const component_t* component, const call_t* call) {
+  const setup_t setup = {sizeof setup, 0, NULL, NULL};
+  if (component->prepare(component->self, call, &setup)) return fail("prepare", call->error);
+  const scheduler_t* scheduler = component->get_interface(component->self, "gesso.scheduler/1");
+  if (!scheduler) return fail("it is no scheduler", NULL);
+  const request_t request = {sizeof request, 4, 1.0, 64, NULL, 0};
+  eval_t evals[8];
+  uint32_t count = 0;
+  if (scheduler->plan(component->self, call, &request, evals, 8, &count))
+    return fail("plan", call->error);
+  for (uint32_t i = 0; i < count && i < 8; ++i) printf(" %.6f", evals[i].sigma);
+  return 0;
+}
+
+static int try_component(const plugin_t* plugin, const host_t* host, const desc_t* desc,
+                         const call_t* call) {
+  component_t* component = NULL;
+  if (plugin->create(plugin, host, desc->id, &component, call->error))
+    return fail("create", call->error);
+  printf("%s %s", component->desc->id, component->desc->kind);
+  for (const char* const* id = desc->interfaces; *id; ++id) printf(" %s", *id);
+  int failed = strcmp(desc->kind, "scheduler") == 0 && print_sigmas(component, call);
+  printf("\n");
+  component->destroy(component->self);
+  return failed;
+}
+
 int main(int argc, char** argv) {
-  if (argc != 4) return fail("abi_host PLUGIN ID MINOR", NULL);
+  if (argc != 2) return fail("abi_host_1.0 PLUGIN.so", NULL);
   char text[512];
   error_t error = {sizeof error, 0, text, sizeof text, 0};
-  unsigned minor = 0;
-  sscanf(argv[3], "%u", &minor);
-  const host_t host = {sizeof host, minor, NULL, "old", "0", ignore, nothing};
+  const host_t host = {sizeof host, 0, NULL, "old", "1.0.0", ignore, nothing};
   void* library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
   if (!library) return fail(dlerror(), NULL);
   entry_t entry;
-  *(void**)&entry = dlsym(library, "gesso_plugin_entry_0");
+  *(void**)&entry = dlsym(library, "gesso_plugin_entry_1");
   if (!entry) return fail("it has no entry", NULL);
   const plugin_t* plugin = NULL;
   if (entry(&host, &plugin, &error)) return fail("its entry failed", &error);
-  component_t* component = NULL;
-  if (plugin->create(plugin, &host, argv[2], &component, &error)) return fail("create", &error);
-  const setup_t setup = {sizeof setup, 0, NULL, NULL};
+  if (plugin->abi_minor != 0) return fail("it speaks another minor than the host", NULL);
   call_t call;
   memset(&call, 0, sizeof call);
   call.struct_size = sizeof call;
   call.device_type = 1;
   call.error = &error;
   call.cancelled = never;
-  if (component->prepare(component->self, &call, &setup)) return fail("prepare", &error);
-  const scheduler_t* scheduler = component->get_interface(component->self, "gesso.scheduler/1");
-  if (!scheduler) return fail("it is no scheduler", NULL);
-  const request_t request = {sizeof request, 4, 1.0, 64, NULL, 0};
-  eval_t evals[8];
-  uint32_t count = 0;
-  if (scheduler->plan(component->self, &call, &request, evals, 8, &count))
-    return fail("plan", &error);
-  for (uint32_t i = 0; i < count && i < 8; ++i) printf("%.6f ", evals[i].sigma);
-  printf("\n");
-  component->destroy(component->self);
+  int failed = 0;
+  for (uint64_t i = 0; i < plugin->n_components; ++i)
+    failed |= try_component(plugin, &host, plugin->components[i], &call);
   plugin->shutdown(plugin);
-  return count == 4 ? 0 : 1;
+  return failed;
 }
