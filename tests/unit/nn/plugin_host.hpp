@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -233,7 +234,7 @@ class PluginComponent {
 
 inline gesso::Tensor float_tensor(const std::vector<float>& values, std::vector<int64_t> shape) {
   gesso::Tensor tensor = gesso::Tensor::empty(gesso::kF32, std::span(shape));
-  std::memcpy(tensor.dl().data, values.data(), 4 * values.size());
+  std::ranges::copy(values, static_cast<float*>(tensor.dl().data));
   return tensor;
 }
 /// A stored tensor, without its leading extent of 1 when `squeeze` is set.
