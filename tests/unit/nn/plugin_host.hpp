@@ -252,7 +252,7 @@ inline gesso::Tensor tensor_of(const Array& array, bool squeeze = false) {
 inline gesso::Tensor id_tensor(const std::vector<int64_t>& ids) {
   const int64_t shape[] = {static_cast<int64_t>(ids.size())};
   gesso::Tensor tensor = gesso::Tensor::empty(gesso::kI64, shape);
-  std::memcpy(tensor.dl().data, ids.data(), 8 * ids.size());
+  std::ranges::copy(ids, static_cast<int64_t*>(tensor.dl().data));
   return tensor;
 }
 /// The numbers of a result, widened.
