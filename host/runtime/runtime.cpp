@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "gesso/abi.h"
 #include "runtime/generation.hpp"
@@ -28,6 +29,15 @@ config::PipelinePlan trained_pipeline(const config::TrainPlan& plan) {
   return pipeline;
 }
 
+/// No more than OpenMP will give: with fewer threads than it counts on, libtorch 2.13 makes wrong
+/// gradients of attention.
+void set_threads(int wanted) {
+  const char* text = std::getenv("OMP_THREAD_LIMIT");
+  const int limit = text ? std::atoi(text) : 0;
+  if (limit > 0) wanted = std::min(limit, wanted ? wanted : at::get_num_threads());
+  if (wanted) at::set_num_threads(wanted);
+}
+
 class TorchRuntime : public Runtime {
  public:
   std::unique_ptr<Pipeline> load(const config::PipelinePlan& plan, const Watch& watch) override {
@@ -50,6 +60,6 @@ extern "C" GESSO_EXPORT gesso::runtime::AdapterTools* gesso_adapter_tools() {
 }
 
 extern "C" GESSO_EXPORT gesso::runtime::Runtime* gesso_runtime_create(uint32_t threads) {
-  if (threads) at::set_num_threads(static_cast<int>(threads));
+  gesso::runtime::set_threads(static_cast<int>(threads));
   return new gesso::runtime::TorchRuntime();
 }

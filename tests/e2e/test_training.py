@@ -252,6 +252,11 @@ image2lora_images = ["blue.png"]
         self.assertIn("<svg", (self.folder / "out/report.html").read_text())
         self.gesso("run", DEMO, "--set", "num_inference_steps=2", "--lora", lora, "--out", self.folder / "ball.png")
 
+    def test_openmp_gives_fewer_threads_than_it_has(self):
+        for name, limit in (("one", {"OMP_NUM_THREADS": "1"}), ("limited", {"OMP_NUM_THREADS": "2", "OMP_THREAD_LIMIT": "1"})):
+            self.gesso("train", self.recipe(name), **limit)
+        self.assertEqual(*((self.folder / name / "step-4.safetensors").read_bytes() for name in ("one", "limited")))
+
     def test_a_base_is_trained_split_and_draws(self):
         self.gesso("train", self.recipe("out", base="base", height=64, width=64, max_steps=1))
         made, split = self.folder / "out/step-1.safetensors", DEMO.parent / "train/split"
