@@ -112,7 +112,7 @@ void closes(Context& c) {
   for (int i = 0; i < 100; ++i) round();
   const uint64_t after = heap_bytes();
   const uint64_t grown = after > before ? (after - before) / 100 : 0;
-  expect(grown < 64, "each injector leaves {} bytes behind", grown);
+  expect(grown < 32, "each injector leaves {} bytes behind", grown);
 }
 
 void missing_points(Context& c) {

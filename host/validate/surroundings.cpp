@@ -14,6 +14,9 @@
 
 extern char** environ;
 
+/// Of a sanitizer's own heap, which mallinfo knows nothing of; null without one.
+extern "C" __attribute__((weak)) size_t __sanitizer_get_current_allocated_bytes();
+
 namespace gesso::validate {
 
 Surroundings Surroundings::now() {
@@ -56,6 +59,7 @@ std::string Surroundings::difference(const Surroundings& later) const {
 }
 
 uint64_t heap_bytes() {
+  if (__sanitizer_get_current_allocated_bytes) return __sanitizer_get_current_allocated_bytes();
   const struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd;
 }
