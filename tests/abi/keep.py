@@ -23,7 +23,7 @@ CODE = ["-O2", "-DNDEBUG", "-fPIC", "-shared", "-s", "-fvisibility=hidden", f"-I
 EXPORTS = "{ global: gesso_plugin_entry_*; local: *; };\n"
 C = ["cc", "-std=c11", *CODE]
 CPP = ["c++", "-std=c++20", "-fvisibility-inlines-hidden", *CODE]
-RUST = ["rustc", "--edition", "2021", "--crate-type", "cdylib", "-C", "opt-level=s", "-C", "strip=symbols"]
+RUST = ["rustc", "--edition", "2021", "--crate-type", "cdylib", "-C", "opt-level=s", "-C", "strip=symbols", f"--remap-path-prefix={ROOT}=gesso"]
 PLUGINS = {"adams": C, "album": CPP, "one_at_a_time": CPP, "pixel_art": CPP, "two_sides": RUST}
 DATA = ["*.gesso.toml", "*.variant.toml", "*.validate.toml", "*.safetensors", "pixel_art.toml"]
 

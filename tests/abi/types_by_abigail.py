@@ -37,6 +37,7 @@ def dump(headers, out):
                         f"-I{headers}", source, "-o", library], check=True)
         subprocess.run(["abidw", "--no-corpus-path", "--no-comp-dir-path", "--no-show-locs", "--drop-private-types",
                         "--out-file", out, library], check=True)
+        Path(out).write_text(Path(out).read_text().replace(f"{temporary}/", ""))
 
 
 def is_extension(finding):
