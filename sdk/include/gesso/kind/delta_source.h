@@ -32,8 +32,7 @@ typedef struct gesso_named_tensor {
 typedef struct gesso_delta_source {
   uint32_t struct_size, reserved;
   /* [instance & ready; until close] Both lists, their names and tensors are borrowed until then.
-   * INCOMPATIBLE names key, found and expected
-   * shape. */
+   * INCOMPATIBLE names key, found and expected shape. */
   gesso_status_t(GESSO_CALL* open)(void* self, const gesso_call_t* call,
                                    const gesso_named_tensor_t* tensors, uint64_t n_tensors,
                                    const gesso_target_t* targets, uint64_t n_targets, void** set,
