@@ -26,7 +26,7 @@ class PluginsOfThisTree(unittest.TestCase):
         self.assertGreater(len(plugins), 20)
         for plugin in plugins:
             with self.subTest(plugin.stem):
-                done = validate(plugin, "--sample", SAMPLES, "--json")
+                done = validate(plugin, "--sample", SAMPLES, "--json", "--timeout", 300)
                 report = json.loads(done.stdout)
                 self.assertEqual([c for c in report["checks"] if c["status"] == "fail"], [])
                 self.assertEqual(done.returncode, 0)

@@ -38,8 +38,6 @@ struct Group {
 /// A group's only item at a point.
 Value single(const Value& value) { return {value.tensor.squeeze(0), value.place}; }
 
-enum : uint32_t { kX, kCondition, kCos, kSin, kCounts };  // places of the taps, as in points.cpp
-
 at::Tensor counts(std::initializer_list<int64_t> list) {
   return at::tensor(at::ArrayRef<int64_t>(list), at::kLong);
 }

@@ -8,8 +8,6 @@
 namespace gesso::z_image {
 namespace {
 
-enum : uint32_t { kX, kCondition, kCos, kSin, kCounts };  // places of the taps
-
 std::vector<Port> taps(const char* counts, const char* counts_dims) {
   return {{"x", "L D", kPerItem, "f32|bf16"},
           {"condition", "C", kPerItem, "f32|bf16"},

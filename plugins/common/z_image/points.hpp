@@ -22,6 +22,9 @@
 
 namespace gesso::z_image {
 
+/// Places of the taps in the list of a point that has them; kCounts: its sizes or image_tokens.
+enum : uint32_t { kX, kCondition, kCos, kSin, kCounts };
+
 /// The points of a model of these sizes, and their places.
 class Points {
  public:

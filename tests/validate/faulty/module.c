@@ -9,11 +9,13 @@ typedef struct made {
   float* data;
 } made_t;
 
-static float* last;              /* what was given away last and lives still */
-static void *failed, *cancelled; /* instances that did so last */
+/* Atomic: instances on other threads are no fault. */
+static float* _Atomic last;                      /* what was given away last and lives still */
+static void *_Atomic failed, *_Atomic cancelled; /* instances that did so last */
 
 void faulty_forget(void) {
-  failed = cancelled = NULL;
+  cancelled = NULL;
+  failed = NULL;
   if (last && faulty("module.outlives")) last[0] += 1;
 }
 
@@ -93,9 +95,9 @@ gesso_status_t faulty_put(const faulty_part_t* run, uint32_t port, int32_t index
   static const float zero = 0;
   const DLTensor* t = &tensor->dl_tensor;
   if (t->dtype.code == kDLFloat && faulty_count(t) > 0) {
-    last = faulty_floats(tensor);
-    last[0] += run->shift;
-    if (faulty("module.finite")) last[0] = 1 / zero;
+    float* data = last = faulty_floats(tensor);
+    data[0] += run->shift;
+    if (faulty("module.finite")) data[0] = 1 / zero;
   }
   if (faulty("module.outputs")) index = -1;
   const gesso_status_t status = run->run->outputs->accept(run->run->outputs, port, index, tensor);
@@ -137,7 +139,7 @@ static gesso_status_t check(const gesso_call_t* call, const gesso_op_t* op, cons
 
 /* True when another thread was inside at the same time. */
 static int disturbed(void) {
-  static volatile int inside;
+  static _Atomic int inside;
   const int found = inside;
   if (!faulty("module.threads")) return 0;
   const struct timespec pause = {0, 3000000};
@@ -154,7 +156,7 @@ static uint32_t items_of(const faulty_op_t* op, const gesso_run_t* run) {
 }
 
 gesso_status_t faulty_run(void* self, const gesso_call_t* call, const gesso_run_t* run) {
-  static int runs = 0;
+  static _Atomic int runs = 0;
   ++runs;
   faulty_instance_t* instance = self;
   const gesso_module_t* module = instance->kind->table(GESSO_MODULE_ID);

@@ -33,7 +33,7 @@ static const gesso_component_desc_t* components[MOST + 1];
 static gesso_plugin_t table;
 
 static gesso_status_t prepare(void* self, const gesso_call_t* call, const gesso_setup_t* setup) {
-  static volatile int busy;
+  static _Atomic int busy;
   faulty_instance_t* instance = self;
   if (faulty("component.without_services") &&
       !instance->host->get_service(instance->host, GESSO_WEIGHTS_ID))

@@ -4,7 +4,7 @@
 static gesso_status_t plan(void* self, const gesso_call_t* call,
                            const gesso_schedule_request_t* request, gesso_eval_t* evals,
                            uint32_t capacity, uint32_t* count) {
-  static int plans = 0;
+  static _Atomic int plans = 0;
   (void)self;
   ++plans;
   if (faulty("scheduler.plans")) {
@@ -57,13 +57,11 @@ static gesso_status_t train_point(void* self, const gesso_call_t* call,
 }
 
 static const void* table(const char* id) {
-  static gesso_scheduler_t scheduler;
+  static const gesso_scheduler_t scheduler = {sizeof scheduler, GESSO_PREDICTION_VELOCITY, plan,
+                                              train_point};
+  static const gesso_scheduler_t unknown = {sizeof unknown, 99, plan, train_point};
   (void)id;
-  scheduler.struct_size = sizeof scheduler;
-  scheduler.prediction = faulty("scheduler.table") ? 99 : GESSO_PREDICTION_VELOCITY;
-  scheduler.plan = plan;
-  scheduler.train_point = train_point;
-  return &scheduler;
+  return faulty("scheduler.table") ? &unknown : &scheduler;
 }
 
 const faulty_kind_t faulty_scheduler = {
