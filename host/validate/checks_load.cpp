@@ -115,7 +115,6 @@ void cycles(Context& c) {
   using Clock = std::chrono::steady_clock;
   constexpr int kLoads = 1000, kFirstLoads = 20;
   constexpr std::chrono::milliseconds kLongest{100};
-  constexpr uint64_t kAllowed = 64;  // bytes a load
   const Copy copy(c.target.library);
   for (int i = 0; i < kFirstLoads; ++i) {
     const auto start = Clock::now();
@@ -127,8 +126,8 @@ void cycles(Context& c) {
   for (int i = 0; i < kLoads; ++i) load_once(copy);
   const uint64_t after = heap_bytes();
   const uint64_t grown = after > before ? (after - before) / kLoads : 0;
-  expect(grown <= kAllowed, "{} loads left {} bytes behind, {} a load", kLoads, after - before,
-         grown);
+  expect(grown <= bytes_kept_of_load(), "{} loads left {} bytes behind, {} a load", kLoads,
+         after - before, grown);
   expect(mapping_count() < mapped + kLoads / 10, "{} loads left {} mappings behind", kLoads,
          mapping_count() - mapped);
   if (void* stays = dlopen(copy.path().c_str(), RTLD_NOW | RTLD_NOLOAD)) {

@@ -16,7 +16,8 @@ extern char** environ;
 
 /// Of a sanitizer's own heap, which mallinfo knows nothing of; null without one.
 extern "C" __attribute__((weak)) size_t __sanitizer_get_current_allocated_bytes();
-/// The thread sanitizer's; null without it.
+/// The address sanitizer's and the thread sanitizer's; null without them.
+extern "C" __attribute__((weak)) void __asan_init();
 extern "C" __attribute__((weak)) void __tsan_init();
 
 namespace gesso::validate {
@@ -65,6 +66,8 @@ uint64_t heap_bytes() {
   const struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd;
 }
+
+uint64_t bytes_kept_of_load() { return __asan_init ? 1024 : 64; }
 
 size_t mapping_count() {
   std::ifstream maps("/proc/self/maps");

@@ -19,6 +19,9 @@ class Surroundings {
 
 /// Bytes of the heap that are in use now; 0 where that is not known.
 uint64_t heap_bytes();
+/// Bytes that one load of a library may leave, whatever it does: the address sanitizer keeps 32 for
+/// each static destructor until the end of the process.
+uint64_t bytes_kept_of_load();
 /// Pieces of memory that are mapped now.
 size_t mapping_count();
 

@@ -16,18 +16,22 @@ static gesso_status_t process(const faulty_part_t* run) {
 }
 
 static const void* table(const char* id) {
-  static gesso_port_t pixels = FAULTY_PORT("pixels", GESSO_PORT_PER_ITEM, "3 H W", "f32");
-  static gesso_port_t unnamed = FAULTY_PORT("", GESSO_PORT_OPTIONAL, "3 H W", "f32");
-  static gesso_port_t other = FAULTY_PORT("map", GESSO_PORT_PER_ITEM, "3 H W", "f32");
-  static const gesso_port_t* inputs[] = {&pixels, &unnamed};
-  static const gesso_port_t* outputs[] = {&pixels};
-  static faulty_op_t op = FAULTY_OP(GESSO_OP_PROCESS, 1, inputs, 1, outputs, 0, process);
-  static const gesso_op_t* const ops[] = {&op.description};
-  static const gesso_module_t module = FAULTY_MODULE(1, ops);
+  static const gesso_port_t pixels = FAULTY_PORT("pixels", GESSO_PORT_PER_ITEM, "3 H W", "f32");
+  static const gesso_port_t unnamed = FAULTY_PORT("", GESSO_PORT_OPTIONAL, "3 H W", "f32");
+  static const gesso_port_t other = FAULTY_PORT("map", GESSO_PORT_PER_ITEM, "3 H W", "f32");
+  static const gesso_port_t* const inputs[] = {&pixels, &unnamed};
+  static const gesso_port_t* const outputs[] = {&pixels};
+  static const gesso_port_t* const others[] = {&other};
+  static const faulty_op_t good = FAULTY_OP(GESSO_OP_PROCESS, 1, inputs, 1, outputs, 0, process);
+  static const faulty_op_t nameless =
+      FAULTY_OP(GESSO_OP_PROCESS, 2, inputs, 1, outputs, 0, process);
+  static const faulty_op_t foreign = FAULTY_OP(GESSO_OP_PROCESS, 1, inputs, 1, others, 0, process);
+  static const gesso_op_t* const ops[] = {&good.description, &nameless.description,
+                                          &foreign.description};
+  static const gesso_module_t modules[] = {FAULTY_MODULE(1, ops), FAULTY_MODULE(1, ops + 1),
+                                           FAULTY_MODULE(1, ops + 2)};
   (void)id;
-  if (faulty("module.describes")) op.description.n_inputs = 2;
-  if (faulty("module.has_ports")) outputs[0] = &other;
-  return &module;
+  return &modules[faulty("module.describes") ? 1 : faulty("module.has_ports") ? 2 : 0];
 }
 
 const faulty_kind_t faulty_preprocessor = {
