@@ -9,13 +9,12 @@ typedef struct made {
   float* data;
 } made_t;
 
-/* Atomic: instances on other threads are no fault. */
-static float* _Atomic last;                      /* what was given away last and lives still */
-static void *_Atomic failed, *_Atomic cancelled; /* instances that did so last */
+/* Of each thread: instances on other threads are no fault. */
+static _Thread_local float* last;              /* what was given away last and lives still */
+static _Thread_local void *failed, *cancelled; /* instances that did so last */
 
 void faulty_forget(void) {
-  cancelled = NULL;
-  failed = NULL;
+  failed = cancelled = NULL;
   if (last && faulty("module.outlives")) last[0] += 1;
 }
 
