@@ -7,8 +7,8 @@
 
 #include "module.h"
 
-enum { PARTS = 3 };             /* of the weight; the last one is not used */
-static _Atomic int is_training; /* this run makes a tape */
+enum { PARTS = 3 };                   /* of the weight; the last one is not used */
+static _Thread_local int is_training; /* this thread's run makes a tape */
 
 static const gesso_weights_service_t* service(const faulty_instance_t* instance) {
   return instance->host->get_service(instance->host, GESSO_WEIGHTS_ID);
